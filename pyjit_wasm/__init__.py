@@ -1,0 +1,1 @@
+"""A tiered WebAssembly runtime inside Python."""

@@ -1,0 +1,96 @@
+"""The error taxonomy. Every message is the specification's where it has one."""
+
+
+class WasmError(Exception):
+    """Base of every error this package raises on its own account."""
+
+
+class DecodeError(WasmError):
+    """A malformed binary (spec chapter 5). `.offset` is the byte offset in the module."""
+
+    def __init__(self, message, offset=None):
+        super().__init__(message if offset is None else f"{message} (at byte 0x{offset:x})")
+        self.message, self.offset = message, offset
+
+
+class ParseError(WasmError):
+    """Malformed text (spec chapter 6). `.line` and `.column` count from 1."""
+
+    def __init__(self, message, line=None, column=None):
+        super().__init__(message if line is None else f"{line}:{column}: {message}")
+        self.message, self.line, self.column = message, line, column
+
+
+class ValidationError(WasmError):
+    """An invalid module (spec chapter 3). `.offset` is the byte offset in the module."""
+
+    def __init__(self, message, offset=None):
+        super().__init__(message if offset is None else f"{message} (at byte 0x{offset:x})")
+        self.message, self.offset = message, offset
+
+
+class LinkError(WasmError):
+    """Imports that are missing or do not match (spec 4.5.4, instantiation)."""
+
+
+class Frame:
+    """One wasm frame of a trap: `funcidx`, `name` and `offset`, the byte offset in the module."""
+
+    __slots__ = ("funcidx", "name", "offset")
+
+    def __init__(self, funcidx, name, offset):
+        self.funcidx, self.name, self.offset = funcidx, name, offset
+
+    def __repr__(self):
+        return f"Frame(funcidx={self.funcidx}, name={self.name!r}, offset=0x{self.offset:x})"
+
+    def __eq__(self, other):
+        return isinstance(other, Frame) and (self.funcidx, self.name, self.offset) == (
+            other.funcidx, other.name, other.offset)
+
+    __hash__ = None
+
+
+class Trap(WasmError):
+    """Execution trapped (spec 4.2). `.code` is the message; `.frames` run innermost first.
+
+    `.frames` is resolved when first looked at, from raw addresses taken when the trap happened.
+    """
+
+    def __init__(self, code, frames=()):
+        super().__init__(code)
+        self.code, self._frames = code, frames
+
+    @property
+    def frames(self):
+        """The wasm call stack, a tuple of `Frame`, innermost first."""
+        if callable(self._frames):
+            self._frames = self._frames()
+        return self._frames
+
+    def __str__(self):
+        lines = [f"  #{i:02}: 0x{f.offset:04x} - {f.name}" for i, f in enumerate(self.frames)]
+        return "\n".join([self.code, *lines])
+
+    def __reduce__(self):
+        return type(self), (self.code, tuple(self.frames))
+
+
+class Exhaustion(Trap):
+    """The trap `call stack exhausted`."""
+
+
+class InUseError(WasmError, RuntimeError):
+    """An instance or exec_env is running in another thread."""
+
+
+class WasiExit(WasmError):
+    """A WASI program called `proc_exit`; `.code` is its exit code (0..2**32-1)."""
+
+    def __init__(self, code):
+        super().__init__(f"exit code {code}")
+        self.code = code
+
+
+class InternalError(WasmError):
+    """A bug in pyjit_wasm itself."""

@@ -1,0 +1,262 @@
+"""Types of WebAssembly 3.0 (spec 2.3): value, function, aggregate, memory, table, global, tag types.
+
+Number and vector types are the strings "i32", "i64", "f32", "f64", "v128"; everything else is an
+immutable object that compares by value. A heap type is one of `ABSTRACT_HEAP_TYPES` or a `DefType`;
+defined types are interned process-wide, so type equivalence is identity (`canonical_group`).
+"""
+import itertools
+import threading
+import weakref
+
+I32, I64, F32, F64, V128 = "i32", "i64", "f32", "f64", "v128"
+NUMTYPES = (I32, I64, F32, F64)
+
+ABSTRACT_HEAP_TYPES = ("nofunc", "noextern", "none", "noexn", "func", "extern", "any", "eq", "i31",
+                       "struct", "array", "exn")
+
+# direct supertypes among abstract heap types (spec 3.3.3); the bottoms are handled by hierarchy
+_SUPER = {"i31": "eq", "struct": "eq", "array": "eq", "eq": "any"}
+_BOTTOM_OF = {"none": "any", "nofunc": "func", "noextern": "extern", "noexn": "exn"}
+
+
+class _Value:
+    """Immutable record: fields are `__slots__`, equality and hash by value."""
+
+    __slots__ = ()
+
+    def __init__(self, *values):
+        for name, value in zip(self.__slots__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def _key(self):
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self._key() == other._key()
+
+    def __hash__(self):
+        return hash((type(self).__name__, self._key()))
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(map(repr, self._key()))})"
+
+    def __reduce__(self):
+        return type(self), self._key()
+
+
+class RefType(_Value):
+    """Reference type: `nullable` bool, `heap` an abstract heap type name or a DefType."""
+
+    __slots__ = ("nullable", "heap")
+
+    def __str__(self):
+        if self.nullable and self.heap in ABSTRACT_HEAP_TYPES:
+            return _SHORTHAND[self.heap]
+        return f"(ref {'null ' if self.nullable else ''}{self.heap})"
+
+
+_SHORTHAND = {"nofunc": "nullfuncref", "noextern": "nullexternref", "none": "nullref",
+              "noexn": "nullexnref"}
+_SHORTHAND |= {h: h + "ref" for h in ABSTRACT_HEAP_TYPES if h not in _SHORTHAND}
+
+FUNCREF, EXTERNREF, EXNREF = (RefType(True, h) for h in ("func", "extern", "exn"))
+
+
+class FuncType(_Value):
+    """`params` and `results`: tuples of value types."""
+
+    __slots__ = ("params", "results")
+
+    def __str__(self):
+        return f"[{' '.join(map(str, self.params))}] -> [{' '.join(map(str, self.results))}]"
+
+
+class FieldType(_Value):
+    """`storage`: a value type, "i8" or "i16"; `mutable`: bool."""
+
+    __slots__ = ("storage", "mutable")
+
+
+class StructType(_Value):
+    """`fields`: tuple of FieldType."""
+
+    __slots__ = ("fields",)
+
+
+class ArrayType(_Value):
+    """`field`: FieldType of every element."""
+
+    __slots__ = ("field",)
+
+
+class SubType(_Value):
+    """Sub type before canonicalisation: `final` bool, `supers` tuple of type references, `comp`."""
+
+    __slots__ = ("final", "supers", "comp")
+
+
+class Limits(_Value):
+    """`min` int, `max` int or None, in pages or elements."""
+
+    __slots__ = ("min", "max")
+
+
+class MemType(_Value):
+    """`addr` "i32" or "i64", `limits` in 64 KiB pages, `shared` bool."""
+
+    __slots__ = ("addr", "limits", "shared")
+
+
+class TableType(_Value):
+    """`addr` "i32" or "i64", `limits` in elements, `elem` RefType."""
+
+    __slots__ = ("addr", "limits", "elem")
+
+
+class GlobalType(_Value):
+    """`valtype` and `mutable` bool."""
+
+    __slots__ = ("valtype", "mutable")
+
+
+class TagType(_Value):
+    """`deftype`: DefType of a function type without results."""
+
+    __slots__ = ("deftype",)
+
+
+class RecRef(_Value):
+    """Inside a recursive group being defined: the `index`-th type of that very group."""
+
+    __slots__ = ("index",)
+
+
+class DefType:
+    """A defined type (spec 2.3.9): one sub type of a canonical recursive group.
+
+    Interned: two equivalent types are the same object. `id` is a process-wide number that compiled
+    code compares, `comp` the composite type, `supers` a tuple of DefType, `final` bool.
+    """
+
+    __slots__ = ("id", "group", "index", "final", "supers", "comp", "__weakref__")
+
+    def __repr__(self):
+        return f"DefType({self.id}: {self.comp})"
+
+    def __str__(self):
+        return str(self.id)
+
+    def __reduce__(self):
+        return _rebuild, (self.group.key, self.index)
+
+
+class _Group:
+    """A canonical recursive group: `key` with RecRefs inside, `types` the DefTypes."""
+
+    __slots__ = ("key", "types", "__weakref__")
+
+
+_ids = itertools.count(1)
+_groups = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def substitute(thing, replace):
+    """`thing` with every RecRef r inside types replaced by `replace(r)`."""
+    if isinstance(thing, RecRef):
+        return replace(thing)
+    if isinstance(thing, tuple):
+        return tuple([substitute(t, replace) for t in thing])
+    if isinstance(thing, _Value):
+        return type(thing)(*[substitute(v, replace) for v in thing._key()])
+    return thing
+
+
+def canonical_group(subtypes):
+    """The DefTypes of a recursive group given as a tuple of SubType whose references into the group
+    are RecRef and whose references outside are DefType (spec 3.3.11, type equivalence)."""
+    key = tuple(subtypes)
+    with _lock:
+        group = _groups.get(key)
+        if group is None:
+            group = _Group()
+            group.key = key
+            types = [DefType() for _ in key]
+            for index, (deftype, sub) in enumerate(zip(types, key, strict=True)):
+                sub = substitute(sub, lambda r: types[r.index])
+                deftype.id, deftype.group, deftype.index = next(_ids), group, index
+                deftype.final, deftype.supers, deftype.comp = sub.final, sub.supers, sub.comp
+            group.types = tuple(types)
+            _groups[key] = group
+    return group.types
+
+
+def _rebuild(key, index):
+    return canonical_group(key)[index]
+
+
+def functype(params, results):
+    """The DefType of the final, ungrouped function type `params -> results`."""
+    return canonical_group((SubType(True, (), FuncType(tuple(params), tuple(results))),))[0]
+
+
+def heap_top(heap):
+    """The top heap type of the hierarchy `heap` belongs to."""
+    if isinstance(heap, DefType):
+        return "func" if isinstance(heap.comp, FuncType) else "any"
+    while heap in _SUPER:
+        heap = _SUPER[heap]
+    return _BOTTOM_OF.get(heap, heap)
+
+
+def matches_heap(sub, sup):
+    """Heap type matching `sub <= sup` (spec 3.3.3)."""
+    if sub is sup or sub == sup:
+        return True
+    if isinstance(sub, DefType):
+        if isinstance(sup, DefType):
+            return any(matches_heap(s, sup) for s in sub.supers)
+        kind = {FuncType: "func", StructType: "struct", ArrayType: "array"}[type(sub.comp)]
+        return matches_heap(kind, sup)
+    if sub in _BOTTOM_OF:
+        return _BOTTOM_OF[sub] == heap_top(sup)
+    return sub in _SUPER and matches_heap(_SUPER[sub], sup)
+
+
+def matches(sub, sup):
+    """Value type matching `sub <= sup` (spec 3.3.5)."""
+    if sub == sup:
+        return True
+    return (isinstance(sub, RefType) and isinstance(sup, RefType)
+            and (sup.nullable or not sub.nullable) and matches_heap(sub.heap, sup.heap))
+
+
+def matches_limits(sub, sup):
+    """Limits matching (spec 3.3.13)."""
+    return sub.min >= sup.min and (sup.max is None or (sub.max is not None and sub.max <= sup.max))
+
+
+def matches_extern(sub, sup):
+    """External type matching `sub <= sup` for imports (spec 3.3.18); arguments are DefType (a
+    function), TableType, MemType, GlobalType or TagType."""
+    if type(sub) is not type(sup):
+        return False
+    if isinstance(sub, DefType):
+        return matches_heap(sub, sup)
+    if isinstance(sub, MemType):
+        return sub.addr == sup.addr and sub.shared == sup.shared and matches_limits(sub.limits, sup.limits)
+    if isinstance(sub, TableType):
+        return sub.addr == sup.addr and matches_limits(sub.limits, sup.limits) and sub.elem == sup.elem
+    if isinstance(sub, GlobalType):
+        if sub.mutable != sup.mutable:
+            return False
+        return sub.valtype == sup.valtype if sub.mutable else matches(sub.valtype, sup.valtype)
+    return sub == sup
+
+
+def defaultable(valtype):
+    """Whether locals of this type have a default value (spec 3.4.9)."""
+    return not isinstance(valtype, RefType) or valtype.nullable
