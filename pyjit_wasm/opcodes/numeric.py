@@ -3,13 +3,7 @@ from pyjit_wasm.opcodes.op import (F32, F64, I32, I64, Guard, Op, binop, cvtop, 
                                    testop, unop)
 
 DIVIDE_BY_ZERO = Guard("integer divide by zero", "%c = icmp eq {t} %b, 0")
-DIVIDE_OVERFLOW = Guard("integer overflow", """\
-%o = sub {t} 0, %a
-%omin = icmp eq {t} %o, %a
-%ozero = icmp ne {t} %a, 0
-%oneg = icmp eq {t} %b, -1
-%om = and i1 %omin, %ozero
-%c = and i1 %om, %oneg""")
+DIVIDE_OVERFLOW = Guard("integer overflow", "%om = icmp eq {t} %a, {min}\n%on = icmp eq {t} %b, -1\n%c = and i1 %om, %on")
 
 CLZ = "%r = call {t} @llvm.ctlz.{i}({t} %a, i1 false)"
 CTZ = "%r = call {t} @llvm.cttz.{i}({t} %a, i1 false)"

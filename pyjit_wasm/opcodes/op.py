@@ -73,10 +73,10 @@ def double(value):
 
 
 def instantiate(text, operand, result):
-    """`{t}`, `{r}`: the LLVM types of operand and result; `{w}`: the operand's width in bits;
-    `{m}`: its shift mask; `{i}`: the intrinsic suffix (`i32`, `f64`)."""
-    for key, value in (("{t}", LLVM_TYPE[operand]), ("{r}", LLVM_TYPE[result]), ("{w}", str(BITS[operand])),
-                       ("{m}", str(BITS[operand] - 1)), ("{i}", operand)):
+    """`{t}`, `{r}`: the LLVM types of operand and result;
+    `{m}`: its shift mask; `{min}`: its least integer; `{i}`: the intrinsic suffix (`i32`, `f64`)."""
+    for key, value in (("{t}", LLVM_TYPE[operand]), ("{r}", LLVM_TYPE[result]),
+                       ("{m}", str(BITS[operand] - 1)), ("{min}", str(-1 << BITS[operand] - 1)), ("{i}", operand)):
         text = text.replace(key, value)
     return text
 
