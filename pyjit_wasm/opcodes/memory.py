@@ -1,7 +1,5 @@
 """Memory instructions (spec 4.4.7): loads, stores, size, grow, bulk operations."""
-from pyjit_wasm.opcodes.op import F32, F64, I32, I64, Op, load, prefixed, store
-
-OUT_OF_BOUNDS = ("out of bounds memory access",)
+from pyjit_wasm.opcodes.op import F32, F64, I32, I64, OUT_OF_BOUNDS, Op, load, prefixed, store
 
 ROWS = (
     load(0x28, I32, "load", "i32"),

@@ -20,6 +20,9 @@ TRAP_CODE = {message: code for code, message in enumerate(TRAPS)}
 
 LLVM_TYPE = {I32: "i32", I64: "i64", F32: "float", F64: "double"}
 BITS = {I32: 32, I64: 64, F32: 32, F64: 64}
+BYTES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8}
+
+OUT_OF_BOUNDS = ("out of bounds memory access",)
 
 
 class Op:
@@ -33,17 +36,18 @@ class Op:
     ir        semantics, or None where each tier implements the instruction by hand
     traps     Guards, and bare messages for traps that the semantics itself raises
     commutes  whether the operands of a binary instruction may be swapped
+    access    bytes that the instruction loads or stores through its memarg (its natural alignment), or None
     swapped, negated  of a comparison: the mnemonic with operands swapped, and of the opposite test
     """
 
     __slots__ = ("code", "mnemonic", "imm", "params", "results", "ir", "traps", "commutes",
-                 "swapped", "negated")
+                 "swapped", "negated", "access")
 
     def __init__(self, code, mnemonic, params=None, results=None, ir=None, *, imm=(), traps=(),
-                 commutes=False, swapped=None, negated=None):
+                 commutes=False, swapped=None, negated=None, access=None):
         self.code, self.mnemonic, self.imm = code, mnemonic, imm
         self.params, self.results, self.ir, self.traps = params, results, ir, traps
-        self.commutes, self.swapped, self.negated = commutes, swapped, negated
+        self.commutes, self.swapped, self.negated, self.access = commutes, swapped, negated, access
 
     @property
     def identifier(self):
@@ -110,7 +114,7 @@ def load(code, t, name, stored, extend=None):
         ir = f"%r = load {stored}, ptr %p, align 1"
     else:
         ir = f"%v = load {stored}, ptr %p, align 1\n%r = {extend} {stored} %v to {LLVM_TYPE[t]}"
-    return Op(code, f"{t}.{name}", ("addr",), (t,), ir, imm=("memarg",), traps=("out of bounds memory access",))
+    return Op(code, f"{t}.{name}", ("addr",), (t,), ir, imm=("memarg",), traps=OUT_OF_BOUNDS, access=BYTES[stored])
 
 
 def store(code, t, name, stored):
@@ -118,13 +122,4 @@ def store(code, t, name, stored):
         ir = f"store {stored} %b, ptr %p, align 1"
     else:
         ir = f"%v = trunc {LLVM_TYPE[t]} %b to {stored}\nstore {stored} %v, ptr %p, align 1"
-    return Op(code, f"{t}.{name}", ("addr", t), (), ir, imm=("memarg",), traps=("out of bounds memory access",))
-
-
-def access_bytes(op):
-    """Width in bytes of a scalar memory access row, from the type its IR loads or stores."""
-    for line in op.ir.split("\n"):
-        if "%p" in line:
-            kind = line.split("load ")[1].split(",")[0] if "load " in line else line.split()[1]
-            return {"i8": 1, "i16": 2, "i32": 4, "float": 4, "i64": 8, "double": 8}[kind]
-    raise AssertionError(op.mnemonic)
+    return Op(code, f"{t}.{name}", ("addr", t), (), ir, imm=("memarg",), traps=OUT_OF_BOUNDS, access=BYTES[stored])

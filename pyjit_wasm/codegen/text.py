@@ -1,0 +1,54 @@
+"""A writer of LLVM IR text: fresh names, loads and stores at byte offsets, labels."""
+
+
+class Text:
+    """Lines of one LLVM function body. Methods that compute return the name of the result."""
+
+    def __init__(self):
+        self.lines = []
+        self.count = 0
+
+    def fresh(self):
+        self.count += 1
+        return f"%v{self.count}"
+
+    def let(self, expression):
+        self.count += 1
+        name = f"%v{self.count}"
+        self.lines.append(f"  {name} = {expression}")
+        return name
+
+    def do(self, instruction):
+        self.lines.append("  " + instruction)
+
+    def label(self, name):
+        self.lines.append(name + ":")
+
+    def new_label(self, hint="l"):
+        self.count += 1
+        return f"{hint}{self.count}"
+
+    def at(self, base, offset):
+        """The pointer `base + offset`; offset an int or the name of an i64."""
+        return base if offset == 0 else self.let(f"getelementptr i8, ptr {base}, i64 {offset}")
+
+    def load(self, type, base, offset=0, suffix=""):
+        return self.let(f"load {type}, ptr {self.at(base, offset)}{suffix}")
+
+    def store(self, type, value, base, offset=0):
+        self.do(f"store {type} {value}, ptr {self.at(base, offset)}")
+
+    def branch(self, condition, then, otherwise):
+        self.do(f"br i1 {condition}, label %{then}, label %{otherwise}")
+
+    def unlikely(self, condition, then):
+        """Branch to label `then` if the condition holds, which is rare; go on in a new block."""
+        go_on = self.new_label("ok")
+        self.do(f"br i1 {condition}, label %{then}, label %{go_on}, !prof !0")
+        self.label(go_on)
+
+    def __str__(self):
+        return "\n".join(self.lines)
+
+
+COLD = "!0 = !{!\"branch_weights\", i32 1, i32 1048576}\n"

@@ -1,0 +1,26 @@
+"""Every limit and threshold, once. Sizes in bytes unless the name says otherwise."""
+
+MODES = ("interp", "jit", "tiered")
+
+PAGE = 65536                            # a WebAssembly page
+DEFAULT_STACK_SIZE = 1 << 20            # exec_env stack buffer when the caller names none
+NATIVE_STACK_RESERVE = 256 << 10        # machine stack left for host code below guest frames
+NATIVE_STACK_LIMIT = 64 << 20           # at most so much machine stack is used by guest code
+MEMORY_RESERVATION = (8 << 30) + PAGE   # index + offset is 33 bits; one access may reach past it
+MAX_PAGES = 65536                       # of a 32-bit memory
+MAX_PAGES_64 = 1 << 20                  # of a 64-bit memory here: 64 GiB of address space
+MAX_TABLE = 10_000_000                  # elements
+CODE_ARENA = 1 << 30                    # address space for each kind of generated code
+MAX_FRAME_SLOTS = 30_000                # above, operands do not fit signed 16-bit slot numbers
+MAX_TRACE = 128                         # innermost frames kept of a trap
+
+TIER_UP_THRESHOLD = 2_000               # calls plus loop iterations before a function is hot
+TIER_UP_RETRY = 1_000                   # events between two looks whether compiled code has come
+UNIT_INSTRUCTIONS = 6_000               # wasm instructions compiled together when tiering up
+MODULE_UNIT_INSTRUCTIONS = 60_000       # jit mode: modules up to this size are one unit
+JIT_UNIT_INSTRUCTIONS = 8_000           # jit mode: size of a lazily compiled unit of larger modules
+
+BRIEF_INSTRUCTIONS = 4_000              # a call certain to execute fewer keeps the GIL
+
+CACHE_LIMIT = 512 << 20                 # object cache on disk
+CACHE_VARIABLE = "PYJIT_WASM_CACHE"     # a directory, or "off"

@@ -1,0 +1,55 @@
+"""Address space for generated code: two reservations whose parts stay within reach of each other.
+
+`guest` holds what may fault or be interrupted (compiled functions, interpreter handlers); `host`
+holds the runtime's own code (trampolines, trap and signal handling), which must not be unwound.
+Pages are writable while an object is copied in and executable afterwards, never both.
+"""
+import ctypes
+
+from pyjit_wasm import config
+from pyjit_wasm.runtime import libc
+
+_PAGE = 4096
+
+
+class Arena:
+    """First-fit allocation of whole pages inside one reservation [lo, hi)."""
+
+    def __init__(self, lo, size):
+        self.lo, self.hi = lo, lo + size
+        self._free = [(lo, size)]
+
+    def allocate(self, size):
+        """Address of writable pages for `size` bytes. MemoryError when the arena is full."""
+        size = -(-size // _PAGE) * _PAGE
+        for index, (start, free) in enumerate(self._free):
+            if free >= size:
+                self._free[index:index + 1] = [(start + size, free - size)] if free > size else []
+                libc.protect(start, size, libc.PROT_RW)
+                return start
+        raise MemoryError("the code arena is full")
+
+    def release(self, start, size):
+        """Take pages back; neighbouring free ranges are joined."""
+        size = -(-size // _PAGE) * _PAGE
+        libc.protect(start, size, libc.PROT_RW)
+        libc.discard(start, size)
+        libc.protect(start, size, libc.PROT_NONE)
+        ranges = sorted([*self._free, (start, size)])
+        joined = [ranges[0]]
+        for begin, length in ranges[1:]:
+            last, extent = joined[-1]
+            if last + extent == begin:
+                joined[-1] = (last, extent + length)
+            else:
+                joined.append((begin, length))
+        self._free = joined
+
+
+_base = libc.reserve(2 * config.CODE_ARENA)
+guest = Arena(_base, config.CODE_ARENA)
+host = Arena(_base + config.CODE_ARENA, config.CODE_ARENA)
+
+
+def write(address, data):
+    ctypes.memmove(address, bytes(data), len(data))

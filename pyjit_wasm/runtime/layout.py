@@ -1,0 +1,99 @@
+"""The structs that Python and generated code share: offsets are computed here and nowhere else.
+
+All fields are eight bytes, so a struct is a list of names. `EXEC_ENV.top` is the byte offset of the
+field, `EXEC_ENV.size` the struct's size in bytes.
+"""
+
+
+class Struct:
+    """Byte offsets of eight-byte fields as attributes."""
+
+    def __init__(self, *fields):
+        self.fields = fields
+        for index, name in enumerate(fields):
+            setattr(self, name, 8 * index)
+        self.size = 8 * len(fields)
+
+
+# What executes wasm needs one: first parameter of every native frame (WAMR: WASMExecEnv).
+EXEC_ENV = Struct(
+    "jmp",            # jmp_buf of the innermost entry from Python
+    "native_limit",   # guest code traps when the machine stack pointer is below
+    "stack",          # stack buffer: first byte,
+    "stack_end",      # and first byte past it
+    "top",            # where the next interpreter activation may put frames
+    "exit_fp",        # frame through which the innermost interpreter activation called out
+    "activation",     # innermost ACTIVATION, 0 without
+    "entry_fp",       # machine frame of the innermost entry from Python: stack walks end there
+    "status",         # why the entry was left by longjmp: a trap code, or PYTHON_EXCEPTION
+    "thread",         # THREAD that runs this exec_env, 0 when idle
+    "tstate",         # PyThreadState while the GIL is released, else 0
+    "trace",          # code addresses taken by the last trap: array of MAX_TRACE words,
+    "trace_len",      # how many are filled
+    "user_data",
+)
+PYTHON_EXCEPTION = 0xFFFF
+
+# One for each thread that ran wasm, found by pthread_getspecific.
+THREAD = Struct("env", "native_limit", "interrupted")
+
+# What a Python-callable export calls: function, exec_env, 1 when the GIL is kept.
+CALL_SITE = Struct("env", "func", "keep_gil", "callable")
+
+# A function instance (spec 4.2.6). `entry` and `ip` are the only links between tiers.
+FUNC = Struct(
+    "entry",          # native code, C calling convention: (nest FUNC, exec_env, instance, params...)
+    "ip",             # threaded code
+    "inst",           # INSTANCE block
+    "type_id",        # types.DefType.id
+    "counter",        # calls and loop iterations until tier-up is asked for
+    "host",           # host functions: PyObject * or C function pointer; else funcidx
+)
+
+MEM = Struct("base", "bytes", "max_pages", "guarded", "object")
+TABLE = Struct("elems", "length", "max", "object")
+SPAN = Struct("base", "length")  # data and element segments: length in bytes, in elements
+
+# What the interpreter leaves behind in machine frames: native_to_interp's local.
+ACTIVATION = Struct("previous", "frame", "exit_fp")
+
+# An interpreter frame: fp points at this header, parameters and results lie below it,
+# locals and operands above. All slots are eight bytes.
+FRAME = Struct("return_ip", "caller_fp")
+
+# Process-wide words that generated code reads; the loader gives them addresses.
+RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "ranges", "range_count",
+                 "thread_key", "service", "raise_trap", "old_segv", "old_bus", "old_int", "retry_timer",
+                 "main_thread")
+
+
+class InstanceLayout:
+    """Byte offsets inside the INSTANCE block of one module.
+
+    memories[i] (base, MEM *), tables[i] (TABLE *), globals[i] (16-byte cell of a defined global, or
+    pointer to the cell of an imported one), type_ids[i] (DefType.id), datas[i] and elems[i] (SPAN),
+    imports[i] (FUNC * of imported functions), funcs[i] (FUNC of functions, imported ones unused).
+    """
+
+    def __init__(self, module):
+        self.offset = 16  # instance header: object (Python instance), funcs
+        imported = len(module.globals) - len(module.global_defs)
+        self.memories = self._array(len(module.mems), 16)
+        self.tables = self._array(len(module.tables), 8)
+        self.globals = self._array(imported, 8)
+        self.offset = (self.offset + 15) & ~15
+        self.globals += self._array(len(module.global_defs), 16)
+        self.type_ids = self._array(len(module.types), 8)
+        self.datas = self._array(len(module.datas), SPAN.size)
+        self.elems = self._array(len(module.elems), SPAN.size)
+        self.imports = self._array(module.imported_funcs, 8)
+        self.first_func = self.offset
+        self.funcs = [0] * module.imported_funcs + self._array(len(module.codes), FUNC.size)
+        self.size = self.offset
+
+    def _array(self, count, stride):
+        start, self.offset = self.offset, self.offset + count * stride
+        return [start + i * stride for i in range(count)]
+
+
+INSTANCE_OBJECT, INSTANCE_FUNCS = 0, 8

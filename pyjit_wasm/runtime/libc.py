@@ -1,0 +1,60 @@
+"""The few C functions Python calls itself, and the addresses generated code links against."""
+import ctypes
+import mmap
+
+libc = ctypes.CDLL(None, use_errno=True)
+pythonapi = ctypes.pythonapi
+
+PROT_NONE, PROT_RW, PROT_RX = 0, mmap.PROT_READ | mmap.PROT_WRITE, mmap.PROT_READ | mmap.PROT_EXEC
+_PRIVATE_ANONYMOUS_NORESERVE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000
+_MADV_DONTNEED = 4
+_FAILED = ctypes.c_void_p(-1).value
+
+_mmap, _munmap, _mprotect, _madvise = libc.mmap, libc.munmap, libc.mprotect, libc.madvise
+_mmap.restype = ctypes.c_void_p
+_mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+_munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+
+def reserve(size):
+    """Address of `size` bytes of inaccessible address space. MemoryError if there is none."""
+    address = _mmap(None, size, PROT_NONE, _PRIVATE_ANONYMOUS_NORESERVE, -1, 0)
+    if address == _FAILED or address is None:
+        raise MemoryError(f"cannot reserve {size} bytes of address space")
+    return address
+
+
+def release(address, size):
+    _munmap(address, size)
+
+
+def protect(address, size, protection):
+    """Set the protection of whole pages. MemoryError if the system refuses."""
+    if size and _mprotect(address, size, protection):
+        raise MemoryError(f"cannot commit {size} bytes")
+
+
+def discard(address, size):
+    """Give the pages back: they read as zero afterwards."""
+    _madvise(address, size, _MADV_DONTNEED)
+
+
+def symbol(name):
+    """Address of a C library or CPython API function (math functions included)."""
+    for library in (libc, pythonapi, _libm()):
+        try:
+            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+        except AttributeError:
+            pass
+    raise KeyError(name)
+
+
+def data_symbol(name):
+    """Address of a CPython data object such as `_Py_NoneStruct`."""
+    return ctypes.addressof(ctypes.c_char.in_dll(pythonapi, name))
+
+
+def _libm():
+    return ctypes.CDLL("libm.so.6")
