@@ -1,14 +1,12 @@
-/* f32 arithmetic and conversions: n passes of a 3 by 3 filter over an image of bytes. */
+/* f32 arithmetic and conversions: n passes of a 3 by 3 filter over an image of bytes, a fresh row each time. */
 #include "kernel.h"
 
 #define SIZE 256
 
 static uint8_t image[SIZE][SIZE], blurred[SIZE][SIZE];
 
-static void draw(void) {
-    uint32_t state = 7;
-    for (int32_t y = 0; y < SIZE; y++)
-        for (int32_t x = 0; x < SIZE; x++) image[y][x] = blurred[y][x] = (uint8_t)(lcg(&state) >> 16);
+static void draw_row(int32_t y, uint32_t *state) {
+    for (int32_t x = 0; x < SIZE; x++) image[y][x] = blurred[y][x] = (uint8_t)(lcg(state) >> 16);
 }
 
 static float weighted_sum(uint8_t from[SIZE][SIZE], int32_t y, int32_t x) {
@@ -26,8 +24,10 @@ static void filter(uint8_t to[SIZE][SIZE], uint8_t from[SIZE][SIZE]) {
 
 int64_t run(int32_t n) {
     int64_t checksum = 0;
-    draw();
+    uint32_t state = 7;
+    for (int32_t y = 0; y < SIZE; y++) draw_row(y, &state);
     for (int32_t i = 0; i < n; i++) {
+        draw_row(i % SIZE, &state);
         filter(blurred, image);
         filter(image, blurred);
     }

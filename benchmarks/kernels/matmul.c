@@ -1,7 +1,7 @@
-/* f64 matrix product, the plain triple loop over two-dimensional C arrays: n by n, n <= 600. */
+/* f64 matrix product, the plain triple loop over two-dimensional C arrays: n by n, n <= 900. */
 #include "kernel.h"
 
-#define MAX 600
+#define MAX 900
 
 static double a[MAX][MAX], b[MAX][MAX], c[MAX][MAX];
 

@@ -1,7 +1,7 @@
-/* f64 matrix product with the loops interchanged (i, k, j): contiguous inner loop; n by n, n <= 800. */
+/* f64 matrix product with the loops interchanged (i, k, j): contiguous inner loop; n by n, n <= 1,000. */
 #include "kernel.h"
 
-#define MAX 800
+#define MAX 1000
 
 static double a[MAX][MAX], b[MAX][MAX], c[MAX][MAX];
 

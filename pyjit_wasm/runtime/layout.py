@@ -66,6 +66,11 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "ranges",
                  "thread_key", "service", "raise_trap", "old_segv", "old_bus", "old_int", "retry_timer",
                  "main_thread")
 
+# What generated code asks of Python, through one door (runtime.services).
+SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
+            "raise_in_use", "to_ref", "from_ref")
+SERVICE = {name: number for number, name in enumerate(SERVICES)}
+
 
 class InstanceLayout:
     """Byte offsets inside the INSTANCE block of one module.

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Build the kernels: to WebAssembly (the committed `kernels/<name>.wasm`) and natively (for the comparison).
+
+    python benchmarks/build_kernels.py [name ...]      rebuild the .wasm files (needs the `ziglang` package)
+    python benchmarks/build_kernels.py --checksums     print the table of kernels.py, as the native build computes it
+
+The command for WebAssembly, one file at a time:
+
+    python -m ziglang cc -target wasm32-freestanding -mcpu=mvp+bulk_memory+bulk_memory_opt+sign_ext+mutable_globals \\
+        -O2 -g0 -nostdlib -Wl,--no-entry -Wl,--export=run -Wl,-z,stack-size=65536 kernels/fib.c -o kernels/fib.wasm
+
+Natively the same file becomes a shared library, by clang where there is one and else by zig's clang, in two flavours:
+for this CPU and for any CPU of the architecture. Contraction of a * b + c is off, so all checksums must be equal.
+"""
+import argparse
+import ctypes
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Callable
+
+from kernels import KERNELS, Kernel
+
+ZIG = [sys.executable, "-m", "ziglang", "cc"]
+WASM_FLAGS = [
+    "-target", "wasm32-freestanding", "-mcpu=mvp+bulk_memory+bulk_memory_opt+sign_ext+mutable_globals",
+    "-O2", "-g0", "-nostdlib", "-Wl,--no-entry", "-Wl,--export=run", "-Wl,-z,stack-size=65536",
+]
+NATIVE_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC"]
+FLAVOURS = ("this-cpu", "any-cpu")
+
+
+def native_compiler() -> list[str] | None:
+    """The clang to use, or None where there is neither clang nor ziglang."""
+    if shutil.which("clang"):
+        return ["clang"]
+    return ZIG if importlib.util.find_spec("ziglang") else None
+
+
+def cpu_flag(flavour: str) -> list[str]:
+    """`zig cc` means this CPU unless told otherwise, `clang` means any."""
+    if flavour == "this-cpu":
+        return ["-march=native"]
+    return ["-mcpu=baseline"] if native_compiler() == ZIG else []
+
+
+def build_wasm(kernel: Kernel) -> Path:
+    subprocess.run([*ZIG, *WASM_FLAGS, str(kernel.source), "-o", str(kernel.wasm)], check=True)
+    return kernel.wasm
+
+
+def build_native(kernel: Kernel, flavour: str, directory: Path) -> Path:
+    """A shared library in `directory`, built again only when the source is newer."""
+    target = directory / f"{kernel.name}.{flavour}.so"
+    if not target.exists() or target.stat().st_mtime < kernel.source.stat().st_mtime:
+        command = [*native_compiler(), *NATIVE_FLAGS, *cpu_flag(flavour), str(kernel.source), "-o", str(target)]
+        subprocess.run(command, check=True)
+    return target
+
+
+def load_native(library: Path) -> Callable[[int], int]:
+    run = ctypes.CDLL(str(library)).run
+    run.argtypes, run.restype = [ctypes.c_int32], ctypes.c_int64
+    return run
+
+
+def print_table() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        for kernel in KERNELS:
+            run = load_native(build_native(kernel, "any-cpu", Path(directory)))
+            sizes = ", ".join(f"({size.n}, {run(size.n)})" for size in (kernel.large, kernel.small, kernel.tiny))
+            print(f'    _of("{kernel.name}", {sizes}),')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Rebuild the kernels' .wasm files with ziglang.")
+    parser.add_argument("names", nargs="*", help="kernels to build (default: all)")
+    parser.add_argument("--checksums", action="store_true", help="print the table of kernels.py, computed natively")
+    arguments = parser.parse_args()
+    if arguments.checksums:
+        return print_table()
+    for kernel in KERNELS:
+        if not arguments.names or kernel.name in arguments.names:
+            print(f"{kernel.name}: {build_wasm(kernel).stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The contestants: what runs a kernel, each with the one-time work and the warm-up that its steady state needs.
+
+A contestant is a function (kernel, size) -> Measure; calling the Measure runs the kernel once at that size, checks
+the checksum and returns seconds. Everything before the Measure is not timed.
+"""
+import functools
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+from time import perf_counter
+from typing import Callable
+
+import build_kernels
+from kernels import Kernel, Size
+from rounds import Measure
+
+Run = Callable[[int], int]
+HERE = Path(__file__).resolve().parent
+NATIVE_DIRECTORY = HERE / "build"
+
+
+class WrongChecksum(Exception):
+    pass
+
+
+def check(result: int, size: Size) -> None:
+    """Results are compared as 64-bit patterns: some contestants return them unsigned."""
+    if (result - size.checksum) % 2**64:
+        raise WrongChecksum(f"run({size.n}) returned {result}, not {size.checksum}")
+
+
+def timed(run: Run, size: Size) -> float:
+    start = perf_counter()
+    result = run(size.n)
+    seconds = perf_counter() - start
+    check(result, size)
+    return seconds
+
+
+def steady(run: Run, kernel: Kernel, size: Size) -> Measure:
+    """Warmed up by one tiny run, which also compiles what is compiled lazily."""
+    check(run(kernel.tiny.n), kernel.tiny)
+    return lambda: timed(run, size)
+
+
+def our_run(kernel: Kernel, mode: str) -> Run:
+    import pyjit_wasm
+
+    engine = pyjit_wasm.Engine(mode=mode, cache=False)
+    return pyjit_wasm.Instance(pyjit_wasm.Module(kernel.wasm, engine=engine)).exports.run
+
+
+def interp(kernel: Kernel, size: Size) -> Measure:
+    return steady(our_run(kernel, "interp"), kernel, size)
+
+
+def jit(kernel: Kernel, size: Size) -> Measure:
+    return steady(our_run(kernel, "jit"), kernel, size)
+
+
+def tiered(kernel: Kernel, size: Size) -> Measure:
+    """The first call in a fresh engine, with everything that is compiled during it."""
+    return lambda: timed(our_run(kernel, "tiered"), size)
+
+
+def wasmtime(kernel: Kernel, size: Size) -> Measure:
+    import wasmtime as peer
+
+    store = peer.Store()
+    instance = peer.Instance(store, peer.Module(store.engine, kernel.wasm.read_bytes()), [])
+    return steady(functools.partial(instance.exports(store)["run"], store), kernel, size)
+
+
+def pywasm3(kernel: Kernel, size: Size) -> Measure:
+    import wasm3
+
+    environment = wasm3.Environment()
+    runtime = environment.new_runtime(1 << 20)
+    runtime.load(environment.parse_module(kernel.wasm.read_bytes()))
+    function = runtime.find_function("run")
+    return steady(lambda n, _owner=runtime: function(n), kernel, size)
+
+
+def node(kernel: Kernel, size: Size) -> Measure:
+    """A process each time; the driver warms up and times the call itself."""
+    command = ["node", "--no-liftoff", HERE / "node_driver.js", kernel.wasm, str(kernel.tiny.n), str(size.n)]
+
+    def measure() -> float:
+        seconds, checksum = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        check(int(checksum), size)
+        return float(seconds)
+
+    return measure
+
+
+def native(kernel: Kernel, size: Size, flavour: str) -> Measure:
+    NATIVE_DIRECTORY.mkdir(exist_ok=True)
+    library = build_kernels.build_native(kernel, flavour, NATIVE_DIRECTORY)
+    return steady(build_kernels.load_native(library), kernel, size)
+
+
+CONTESTANTS: dict[str, Callable[[Kernel, Size], Measure]] = {
+    "interp": interp,
+    "jit": jit,
+    "tiered": tiered,
+    "wasmtime": wasmtime,
+    "pywasm3": pywasm3,
+    "node": node,
+    "native": functools.partial(native, flavour="this-cpu"),
+    "native (any CPU)": functools.partial(native, flavour="any-cpu"),
+}
+MODES = ("interp", "jit", "tiered", "wasmtime", "pywasm3", "node", "native")
+PACKAGES = {"interp": "pyjit_wasm", "jit": "pyjit_wasm", "tiered": "pyjit_wasm", "wasmtime": "wasmtime",
+            "pywasm3": "wasm3"}
+
+
+def is_available(mode: str) -> bool:
+    if mode == "node":
+        return shutil.which("node") is not None
+    if mode == "native":
+        return build_kernels.native_compiler() is not None
+    return importlib.util.find_spec(PACKAGES[mode]) is not None

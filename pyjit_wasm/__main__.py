@@ -1,0 +1,6 @@
+"""`python -m pyjit_wasm`."""
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,101 @@
+"""decode: the bytes of a module to a `Module` (spec 5.5.16)."""
+from pyjit_wasm.binary.names import names
+from pyjit_wasm.binary.reader import Reader, truncated
+from pyjit_wasm.binary.sections import SECTIONS, check_size
+from pyjit_wasm.errors import DecodeError
+from pyjit_wasm.module import Module
+from pyjit_wasm.opcodes import BY_NAME
+from pyjit_wasm.types import DefType, GlobalType, MemType, TableType, TagType
+
+MAGIC, VERSION = b"\0asm", b"\1\0\0\0"
+
+POSITION = {section: position for position, (section, *_) in enumerate(SECTIONS)}
+CUSTOM = 0
+
+
+def decode(data):
+    """The Module that `data` encodes; raises DecodeError if it is malformed, and ValidationError for
+    a type index without a type."""
+    data = bytes(data)
+    reader = Reader(data)
+    _header(reader)
+    content = {name: absent for _, name, _, absent in SECTIONS}
+    customs = []
+    position = -1
+    while reader.peek() is not None:
+        section = reader.byte()
+        if section == CUSTOM:
+            customs.append(_custom(reader))
+        elif section not in POSITION:
+            raise reader.malformed("malformed section id")
+        elif POSITION[section] <= position:
+            raise reader.malformed("unexpected content after last section")
+        else:
+            position = POSITION[section]
+            _section(reader, position, content)
+    _check_lengths(reader, content)
+    return _module(data, customs, content)
+
+
+def _header(reader):
+    for expected, message in ((MAGIC, "magic header not detected"), (VERSION, "unknown binary version")):
+        if reader.take(4) != expected:
+            raise reader.malformed(message, 4)
+
+
+def _custom(reader):
+    size = reader.size()
+    end = reader.pos + size
+    name = reader.name()
+    if reader.pos > end:
+        raise truncated(end)
+    return name, reader.take(end - reader.pos)
+
+
+def _section(reader, position, content):
+    _, name, read, _ = SECTIONS[position]
+    size = reader.size()
+    start = reader.pos
+    content[name] = read(reader)
+    check_size(reader, start, size)
+
+
+def _check_lengths(reader, content):
+    """The demands on several sections at once."""
+    count, datas = content["data_count"], content["datas"]
+    if len(content["funcs"]) != len(content["codes"]):
+        raise DecodeError("function and code section have inconsistent lengths", reader.pos)
+    if count is not None and count != len(datas):
+        raise DecodeError("data count and data section have inconsistent lengths", reader.pos)
+    if count is None and reader.uses_data:
+        raise DecodeError("data count section required", reader.pos)
+
+
+def _module(data, customs, content):
+    imported = [i.type for i in content["imports"]]
+
+    def space(kind, defined):
+        return tuple([t for t in imported if isinstance(t, kind)] + list(defined))
+
+    tables, globals_ = content["tables"], content["globals"]
+    return Module(
+        types=tuple(content["types"]), imports=tuple(content["imports"]),
+        funcs=space(DefType, content["funcs"]), tables=space(TableType, [t.type for t in tables]),
+        mems=space(MemType, content["mems"]), globals=space(GlobalType, [g.type for g in globals_]),
+        tags=space(TagType, content["tags"]),
+        codes=tuple(content["codes"]), table_defs=tuple(tables), global_defs=tuple(globals_),
+        exports=tuple(content["exports"]), elems=tuple(content["elems"]), datas=tuple(content["datas"]),
+        start=content["start"], names=names(dict(customs).get("name")), customs=tuple(customs), data=data,
+        declared=_declared(content))
+
+
+def _declared(content):
+    """The functions that occur outside of function bodies, in exports and constant expressions."""
+    ref_func = BY_NAME["ref.func"]
+    constants = [t.init for t in content["tables"]] + [g.init for g in content["globals"]]
+    constants += [segment.offset for segment in (*content["elems"], *content["datas"])]
+    for elem in content["elems"]:
+        constants += elem.inits
+    declared = {export.index for export in content["exports"] if export.kind == "func"}
+    declared.update(imm for constant in constants if constant for op, imm, _ in constant if op is ref_func)
+    return frozenset(declared)

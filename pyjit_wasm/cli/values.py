@@ -1,0 +1,45 @@
+"""Arguments and results of `run --invoke`."""
+from .options import CommandError
+
+_BITS = {"i32": 32, "i64": 64}
+
+
+def _integer(text, valtype):
+    value, bits = int(text, 0), _BITS[valtype]
+    if not -(1 << bits - 1) <= value < 1 << bits:
+        raise ValueError
+    return value
+
+
+def _float(text, valtype):
+    return float.fromhex(text) if "0x" in text.lower() else float(text)
+
+
+def _null(text, valtype):
+    if text != "null":
+        raise ValueError
+    return None
+
+
+_PARSERS = {"i32": _integer, "i64": _integer, "f32": _float, "f64": _float}
+
+
+def parse_arguments(texts, params):
+    """The values of `texts` for parameters of the types `params`; a reference can only be `null`.
+    Integers may be signed or unsigned. Raises CommandError."""
+    if len(texts) != len(params):
+        raise CommandError(f"the function takes {len(params)} arguments, not {len(texts)}")
+    return [_argument(position, text, valtype) for position, (text, valtype) in enumerate(zip(texts, params), 1)]
+
+
+def _argument(position, text, valtype):
+    try:
+        return _PARSERS.get(valtype, _null)(text, valtype)
+    except (ValueError, OverflowError):
+        raise CommandError(f"argument {position}: {text!r} is not an {valtype}") from None
+
+
+def format_results(value, results):
+    """One text per result type: integers signed, floats as Python's repr, null or the reference."""
+    values = {0: (), 1: (value,)}.get(len(results), value)
+    return ["null" if item is None else repr(item) for item in values]

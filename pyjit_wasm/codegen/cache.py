@@ -1,0 +1,160 @@
+"""Object cache on disk: keyed, atomic, bounded, distrustful.
+
+An entry is native code that will run in this process, so a directory that others may write is not
+used, and an entry whose digest does not match is ignored and rebuilt. Writes go to a temporary file
+that is renamed. The place is `$PYJIT_WASM_CACHE` (or "off"), else `$XDG_CACHE_HOME/pyjit_wasm`.
+"""
+import hashlib
+import os
+import sys
+
+from pyjit_wasm import config
+
+_MAGIC = b"pyjit_wasm object 1\n"
+_HEADER = len(_MAGIC) + 32
+_package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def directory():
+    """Where entries are, or None when the cache is off."""
+    place = os.environ.get(config.CACHE_VARIABLE)
+    if place == "off":
+        return None
+    if place:
+        return place
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "pyjit_wasm")
+
+
+_trusted = {}
+
+
+def _usable(place):
+    """Whether `place` exists (it is made if need be) and only this user can write it."""
+    if place not in _trusted:
+        try:
+            os.makedirs(place, mode=0o700, exist_ok=True)
+            status = os.stat(place)
+            _trusted[place] = status.st_uid == os.geteuid() and not status.st_mode & 0o022
+        except OSError:
+            _trusted[place] = False
+    return _trusted[place]
+
+
+_digest = None
+
+
+def _environment_digest():
+    """Changes with this package's sources, llvmlite, Python and the processor."""
+    global _digest
+    if _digest is None:
+        digest = hashlib.sha256(sys.version.encode())
+        for folder in ("", "opcodes", "codegen", "interp", "runtime", "frames"):
+            for entry in sorted(os.scandir(os.path.join(_package, folder)), key=lambda e: e.name):
+                if entry.name.endswith(".py"):
+                    status = entry.stat()
+                    digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(_llvm_version().encode())
+        digest.update(_processor())
+        _digest = digest.digest()
+    return _digest
+
+
+def _llvm_version():
+    """The installed llvmlite, found without importing it."""
+    for folder in sys.path:
+        candidate = os.path.join(folder, "llvmlite", "_version.py")
+        if os.path.exists(candidate):
+            return f"{candidate} {os.stat(candidate).st_mtime_ns}"
+    return ""
+
+
+def _processor():
+    with open("/proc/cpuinfo", "rb") as file:
+        text = file.read(8192)
+    return b"\n".join(line for line in text.split(b"\n\n")[0].split(b"\n")
+                      if line.startswith((b"model name", b"flags", b"vendor_id", b"cpu family", b"model\t")))
+
+
+def key(*parts):
+    """File name for what is made from `parts` (bytes or str) in this environment."""
+    digest = hashlib.sha256(_environment_digest())
+    for part in parts:
+        part = part.encode() if isinstance(part, str) else part
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def fetch(name):
+    """The entry's bytes, or None: missing, damaged or not to be trusted."""
+    place = directory()
+    if place is None or not _usable(place):
+        return None
+    path = os.path.join(place, name)
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                return None
+            entry = file.read()
+        os.utime(path)
+    except OSError:
+        return None
+    payload = entry[_HEADER:]
+    if entry[:_HEADER] != _MAGIC + hashlib.sha256(payload).digest():
+        return None
+    return payload
+
+
+def store(name, payload):
+    """Add an entry; failing to (a full disk, no permission) is no error."""
+    place = directory()
+    if place is None or not _usable(place):
+        return
+    temporary = os.path.join(place, f".{name}.{os.getpid()}.{id(payload):x}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(_MAGIC + hashlib.sha256(payload).digest() + payload)
+        os.rename(temporary, os.path.join(place, name))
+        _shrink(place, len(payload))
+    except OSError:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+
+
+_written = None
+
+
+def _shrink(place, size):
+    """Keep the directory below the limit, oldest entries go first; looked at every 32 MiB."""
+    global _written
+    if _written is not None and _written + size < 32 << 20:
+        _written += size
+        return
+    _written = 0
+    entries = sorted((e.stat().st_mtime, e.stat().st_size, e.path) for e in os.scandir(place))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in entries:
+        if total <= config.CACHE_LIMIT:
+            break
+        os.unlink(path)
+        total -= size
+
+
+def usage():
+    """(number of entries, bytes) on disk."""
+    place = directory()
+    if place is None or not os.path.isdir(place):
+        return 0, 0
+    sizes = [e.stat().st_size for e in os.scandir(place)]
+    return len(sizes), sum(sizes)
+
+
+def clear():
+    """Remove every entry."""
+    place = directory()
+    if place and os.path.isdir(place):
+        for entry in os.scandir(place):
+            os.unlink(entry.path)

@@ -1,0 +1,56 @@
+"""The only file that imports llvmlite: LLVM IR text in, relocatable object out.
+
+Two levels: "code" for what was written as it should run (handlers, trampolines: no IR passes), and
+"full" for wasm functions (O2 without SLP vectorisation, see RATIONALE.md).
+"""
+import llvmlite.binding as llvm
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+
+_machine = None
+
+
+def machine():
+    global _machine
+    if _machine is None:
+        target = llvm.Target.from_default_triple()
+        features = llvm.get_host_cpu_features().flatten()
+        _machine = target.create_target_machine(
+            cpu=llvm.get_host_cpu_name(), features=features + ",+prefer-no-gather,+prefer-no-scatter", opt=2,
+            reloc="pic", codemodel="small")
+    return _machine
+
+
+def _passes():
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization, options.slp_vectorization, options.loop_interleaving = True, False, True
+    builder = llvm.create_pass_builder(machine(), options)
+    return builder, builder.getModulePassManager()
+
+
+def compile_ir(text, level):
+    """Object bytes (ELF) of the LLVM module `text`; `level` is "code" or "full"."""
+    with llvm.parse_assembly(text) as module:
+        module.triple = llvm.get_default_triple()
+        if level == "full":
+            builder, passes = _passes()
+            passes.run(module, builder)
+        return machine().emit_object(module)
+
+
+def optimised(text):
+    """The IR text after the "full" passes, for people."""
+    with llvm.parse_assembly(text) as module:
+        builder, passes = _passes()
+        passes.run(module, builder)
+        return str(module)
+
+
+def assembly(text, level):
+    """Machine code as assembler text, for people."""
+    with llvm.parse_assembly(text) as module:
+        if level == "full":
+            builder, passes = _passes()
+            passes.run(module, builder)
+        return machine().emit_assembly(module)

@@ -1,0 +1,133 @@
+"""Generated code that every engine shares: the support object, trampolines per signature, and the two
+native base types whose instances Python sees (callables and memories)."""
+import ctypes
+
+from pyjit_wasm.codegen import objects, signatures, support
+from pyjit_wasm.runtime import arena, loader, process, signals
+
+# instances of the native base types: PyObject head, then a word the vectorcall protocol or buffer
+# protocol reads, then a pointer to our struct
+_HEAD = object.__basicsize__
+VECTORCALL, CALL_SITE_POINTER = _HEAD, _HEAD + 8
+MEM_POINTER = _HEAD
+
+use_cache = True  # what every engine has in common is cached unless the first engine was told not to
+
+_EXIT_CODE = (ctypes.c_uint64 * 1)()  # threaded code that ends an activation: the word of `exit`
+externals = {"runtime": process.address, "exit_code": ctypes.addressof(_EXIT_CODE)}
+
+
+def set_exit_handler(address):
+    _EXIT_CODE[0] = address
+
+
+_support = None
+
+
+def load_support():
+    """The support object, loaded once: signal handlers are installed, `rt_*` become linkable."""
+    global _support
+    if _support is None:
+        identity = f"{signals.RETRY_SIGNAL} {MEM_POINTER}"
+        data = objects.build("support", identity, lambda: support.source(signals.RETRY_SIGNAL, MEM_POINTER), "full",
+                             use_cache)
+        _support = loader.load(data, arena.host, externals)
+        externals.update((name, address) for name, address in _support.symbols.items() if name.startswith("rt_"))
+        signals.install(_support.symbols["rt_on_fault"], _support.symbols["rt_on_interrupt"])
+    return _support.symbols
+
+
+class Trampolines:
+    """The trampolines of one signature, as addresses; `call_native_code` is threaded code."""
+
+    def __init__(self, letters):
+        load_support()
+        data = objects.build("signature", f"{letters} {CALL_SITE_POINTER}",
+                             lambda: signatures.source(letters, CALL_SITE_POINTER), "code", use_cache)
+        self._loaded = loader.load(data, arena.host, externals)
+        symbols = self._loaded.symbols
+        self.py_enter, self.cells_enter = symbols["py_enter"], symbols["cells_enter"]
+        self.py_host, self.c_host = symbols["py_host"], symbols["c_host"]
+        self.lazy, self.to_interp = symbols["lazy"], symbols["to_interp"]
+        self._code = (ctypes.c_uint64 * 1)(symbols["call_native"])
+        self.call_native_code = ctypes.addressof(self._code)
+
+
+_trampolines = {}
+
+
+def trampolines(functype):
+    """The Trampolines of a FuncType; kept for the life of the process."""
+    letters = signatures.signature(functype)
+    found = _trampolines.get(letters)
+    if found is None:
+        found = _trampolines[letters] = Trampolines(letters)
+    return found
+
+
+# --- native base types, made with PyType_FromSpec because Python classes can have neither slot
+
+class _Slot(ctypes.Structure):
+    _fields_ = [("slot", ctypes.c_int), ("function", ctypes.c_void_p)]
+
+
+class _Spec(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("basicsize", ctypes.c_int), ("itemsize", ctypes.c_int),
+                ("flags", ctypes.c_uint), ("slots", ctypes.POINTER(_Slot))]
+
+
+class _Member(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int), ("offset", ctypes.c_ssize_t),
+                ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
+
+
+_BF_GETBUFFER, _TP_CALL, _TP_MEMBERS = 1, 50, 72
+_T_PYSSIZET, _READONLY = 19, 1
+_BASETYPE, _HAVE_VECTORCALL, _DEFAULT = 1 << 10, 1 << 11, 1 << 18
+_TP_FLAGS_OFFSET = 168  # of tp_flags in PyTypeObject, part of CPython's binary interface
+_from_spec = ctypes.pythonapi.PyType_FromSpec
+_from_spec.restype, _from_spec.argtypes = ctypes.py_object, [ctypes.POINTER(_Spec)]
+_kept = []
+
+
+def _native_type(name, extra_words, flags, slots):
+    slots = (_Slot * (len(slots) + 1))(*slots)
+    spec = _Spec(name.encode(), _HEAD + 8 * extra_words, 0, flags | _DEFAULT | _BASETYPE, slots)
+    _kept.append((slots, spec))
+    return _from_spec(ctypes.byref(spec))
+
+
+def callable_base():
+    """A type whose instances are called through a C function pointer of their own (PEP 590)."""
+    from pyjit_wasm.runtime import libc
+
+    members = (_Member * 2)(_Member(b"__vectorcalloffset__", _T_PYSSIZET, VECTORCALL, _READONLY, None))
+    _kept.append(members)
+    return _native_type("pyjit_wasm._Callable", 2, _HAVE_VECTORCALL,
+                        [_Slot(_TP_CALL, libc.symbol("PyVectorcall_Call")),
+                         _Slot(_TP_MEMBERS, ctypes.addressof(members))])
+
+
+def inherit_vectorcall(subclass):
+    """CPython before 3.12 does not let Python classes inherit the vectorcall flag; the slot they do."""
+    flags = ctypes.c_ulong.from_address(id(subclass) + _TP_FLAGS_OFFSET)
+    if flags.value != subclass.__flags__:
+        raise ImportError("this Python's type objects have another layout")
+    flags.value |= _HAVE_VECTORCALL
+    return subclass
+
+
+def set_vectorcall(instance, function, call_site):
+    """Make a callable of `callable_base` call `function` with the CALL_SITE at `call_site`."""
+    words = (ctypes.c_uint64 * 2).from_address(id(instance) + VECTORCALL)
+    words[:] = function, call_site
+
+
+def buffer_base():
+    """A type whose instances give their linear memory by the buffer protocol."""
+    return _native_type("pyjit_wasm._Buffer", 1, 0, [_Slot(_BF_GETBUFFER, load_support()["rt_get_buffer"])])
+
+
+def set_memory(instance, mem):
+    """Make an object of `buffer_base` expose the MEM struct at `mem`."""
+    ctypes.c_uint64.from_address(id(instance) + MEM_POINTER).value = mem

@@ -1,0 +1,56 @@
+"""The one way to use a row of the opcode table: `emit(text, op, operands, trap)` writes guards and body.
+
+Row text uses neutral names; here they become fresh ones. A body cannot be reached without its guards.
+"""
+import re
+
+from pyjit_wasm.opcodes import TRAP_CODE
+
+_NAME = re.compile(r"%([a-z]+)")
+
+
+def _substitute(text, names, f):
+    """Write row text with `names` for its operands; returns {neutral name: IR name} of the results."""
+    def name(match):
+        known = names.get(match[1])
+        if known is None:
+            known = names[match[1]] = f.fresh()
+        return known
+
+    for line in text.split("\n"):
+        f.do(_NAME.sub(name, line))
+
+
+def emit(f, op, operands, trap):
+    """Write a numeric row for IR values `operands`; the result's name. `trap(condition, code)` writes
+    the check of a guard: control goes on behind it only if the i1 `condition` is false."""
+    names = dict(zip("abc", operands))
+    for guard in op.traps:
+        local = dict(names)
+        _substitute(guard.ir, local, f)
+        trap(local["c"], TRAP_CODE[guard.trap])
+    names["r"] = f.fresh()
+    _substitute(op.ir, names, f)
+    return names["r"]
+
+
+def emit_access(f, op, pointer, value, volatile):
+    """Write a memory row for an address that has been checked; the result's name (loads)."""
+    names = {"p": pointer, "b": value, "r": f.fresh()}
+    text = op.ir
+    if volatile:
+        text = text.replace("load ", "load volatile ").replace("store ", "store volatile ")
+    _substitute(text, names, f)
+    return names["r"]
+
+
+def declarations():
+    """Declarations of the intrinsics that rows call."""
+    from pyjit_wasm.opcodes import ROWS
+
+    found = {}
+    for op in ROWS:
+        for match in re.finditer(r"call (\S+) @([\w.]+)\(([^)]*)\)", op.ir or ""):
+            params = ", ".join(a.split()[0] for a in match[3].split(", "))
+            found[match[2]] = f"declare {match[1]} @{match[2]}({params})\n"
+    return "".join(found.values())

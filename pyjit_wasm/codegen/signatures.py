@@ -1,0 +1,463 @@
+"""Trampolines, generated once per signature and shared by every function that has it.
+
+A signature is written in letters, parameters and results: "iI:f". Its object holds
+
+  py_enter      Python to wasm: a vectorcall function
+  cells_enter   Python to wasm with raw 64-bit cells instead of Python objects
+  py_host       wasm to a Python callable                (native calling convention)
+  c_host        wasm to a C function pointer             (native calling convention)
+  to_interp     native code to an interpreted function   (native calling convention)
+  lazy          native code to a function that is not ready yet
+  call_native   interpreted code to native code          (an interpreter handler)
+
+The native calling convention: (nest FUNC *, exec_env *, INSTANCE *, parameters...) -> results, where
+the FUNC travels in the static chain register, which compiled functions do not even look at.
+"""
+from pyjit_wasm.codegen.support import DECLARATIONS, FRAMED, Function, call_python
+from pyjit_wasm.codegen.text import COLD
+from pyjit_wasm.errors import InternalError
+from pyjit_wasm.opcodes import TRAP_CODE
+from pyjit_wasm.runtime.layout import ACTIVATION, CALL_SITE, EXEC_ENV, FRAME, FUNC, PYTHON_EXCEPTION, RUNTIME, SERVICE, THREAD
+from pyjit_wasm.types import F32, F64, I32, I64, RefType
+
+LETTER = {I32: "i", I64: "I", F32: "f", F64: "F"}
+LLVM = {"i": "i32", "I": "i64", "f": "float", "F": "double", "r": "i64", "x": "i64"}
+REFERENCE_KIND = {"r": 0, "x": 1}
+
+HANDLER_PARAMS = "ptr %ip, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x"
+FIRST_MEMORY = 16  # InstanceLayout: base of memory 0
+
+EXTERNAL = """
+@PyExc_OverflowError = external global ptr
+@PyExc_TypeError = external global ptr
+@_Py_NoneStruct = external global i8
+declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
+declare ptr @rt_raise(i64, i64, i64) nounwind
+declare void @rt_unwind(ptr) noreturn nounwind
+declare void @rt_trap(ptr, i64) noreturn nounwind
+"""
+
+
+def letter(valtype):
+    if isinstance(valtype, RefType):
+        return "x" if valtype.heap in ("extern", "noextern", "exn") else "r"
+    try:
+        return LETTER[valtype]
+    except KeyError:
+        raise InternalError(f"{valtype} is not supported yet") from None
+
+
+def signature(functype):
+    """The letters of a FuncType."""
+    return "".join(map(letter, functype.params)) + ":" + "".join(map(letter, functype.results))
+
+
+class _Signature:
+    """Types and texts that the trampolines of one signature share."""
+
+    def __init__(self, letters):
+        params, results = letters.split(":")
+        self.params, self.results = params, results
+        self.types = [LLVM[c] for c in params]
+        self.result_types = [LLVM[c] for c in results]
+        self.result = result_type(self.result_types)
+        self.header = 8 * max(len(params), len(results))  # FRAME above this many bytes of slots
+        self.formal = "".join(f", {t} %a{i}" for i, t in enumerate(self.types))
+        self.names = [f"%a{i}" for i in range(len(params))]
+
+    def actual(self, values):
+        return "".join(f", {t} {v}" for t, v in zip(self.types, values))
+
+    def native(self, name):
+        return Function(self.result, name, "ptr nest %func, ptr %env, ptr %inst" + self.formal)
+
+    def call(self, f, func, env, values):
+        """Call a FUNC's entry: the list of results."""
+        entry, inst = f.load("ptr", func, FUNC.entry), f.load("ptr", func, FUNC.inst)
+        call = f"call {self.result} {entry}(ptr nest {func}, ptr {env}, ptr {inst}{self.actual(values)})"
+        return self.split(f, call)
+
+    def split(self, f, call):
+        if not self.results:
+            f.do(call)
+            return []
+        value = f.let(call)
+        if len(self.results) == 1:
+            return [value]
+        return [f.let(f"extractvalue {self.result} {value}, {i}") for i in range(len(self.results))]
+
+    def give_back(self, f, values):
+        if not values:
+            f.do("ret void")
+        elif len(values) == 1:
+            f.do(f"ret {self.result} {values[0]}")
+        else:
+            whole = "poison"
+            for i, (t, v) in enumerate(zip(self.result_types, values)):
+                whole = f.let(f"insertvalue {self.result} {whole}, {t} {v}, {i}")
+            f.do(f"ret {self.result} {whole}")
+
+
+def result_type(types):
+    """LLVM type of a function's results."""
+    if len(types) == 1:
+        return types[0]
+    return "{" + ", ".join(types) + "}" if types else "void"
+
+
+def unbox(f, letter, value, failed):
+    """The native value of a Python object; branches to `failed` with a Python exception set."""
+    if letter in "fF":
+        number = f.let(f"call double @PyFloat_AsDouble(ptr {value})")
+        _fail_if_error(f, f.let(f"fcmp oeq double {number}, -1.0"), failed)
+        return number if letter == "F" else f.let(f"fptrunc double {number} to float")
+    if letter in "rx":
+        kind = f.let(f"call ptr @PyLong_FromLongLong(i64 {REFERENCE_KIND[letter]})")
+        which = f.let(f"call ptr @PyLong_FromLongLong(i64 {SERVICE['to_ref']})")
+        f.do(f"call void @Py_IncRef(ptr {value})")
+        handle = call_python(f, RUNTIME.service, [which, value, kind])
+        f.unlikely(f.let(f"icmp eq ptr {handle}, null"), failed)
+        reference = f.let(f"call i64 @PyLong_AsLongLong(ptr {handle})")
+        f.do(f"call void @Py_DecRef(ptr {handle})")
+        return reference
+    number = f.let(f"call i64 @PyLong_AsLongLong(ptr {value})")
+    suspect = f.let(f"icmp eq i64 {number}, -1")
+    if letter == "i":
+        _fail_if_error(f, suspect, failed)
+        shifted = f.let(f"add i64 {number}, {1 << 31}")
+        f.unlikely(f.let(f"icmp uge i64 {shifted}, {3 << 31}"), failed + ".width")
+        return f.let(f"trunc i64 {number} to i32")
+    return _unsigned_too(f, value, number, suspect, failed)
+
+
+def _fail_if_error(f, suspect, failed):
+    look, fine = f.new_label("look"), f.new_label("fine")
+    f.do(f"br i1 {suspect}, label %{look}, label %{fine}, !prof !0")
+    f.label(look)
+    error = f.let("call ptr @PyErr_Occurred()")
+    f.branch(f.let(f"icmp eq ptr {error}, null"), fine, failed)
+    f.label(fine)
+
+
+def _unsigned_too(f, value, number, suspect, failed):
+    """An i64 may also be given as an unsigned number of 64 bits."""
+    before, look, again, fine = (f.new_label(h) for h in ("before", "look", "again", "fine"))
+    f.do(f"br label %{before}")
+    f.label(before)
+    f.do(f"br i1 {suspect}, label %{look}, label %{fine}, !prof !0")
+    f.label(look)
+    error = f.let("call ptr @PyErr_Occurred()")
+    overflow = f.new_label("overflow")
+    f.branch(f.let(f"icmp eq ptr {error}, null"), fine, overflow)
+    f.label(overflow)
+    exception = f.load("ptr", "@PyExc_OverflowError")
+    matches = f.let(f"call i32 @PyErr_ExceptionMatches(ptr {exception})")
+    f.branch(f.let(f"icmp eq i32 {matches}, 0"), failed, again)
+    f.label(again)
+    f.do("call void @PyErr_Clear()")
+    unsigned = f.let(f"call i64 @PyLong_AsUnsignedLongLong(ptr {value})")
+    error = f.let("call ptr @PyErr_Occurred()")
+    end = f.new_label("end")
+    f.branch(f.let(f"icmp eq ptr {error}, null"), end, failed)
+    f.label(end)
+    f.do(f"br label %{fine}")
+    f.label(fine)
+    return f.let(f"phi i64 [ {number}, %{before} ], [ -1, %{look} ], [ {unsigned}, %{end} ]")
+
+
+def box(f, letter, value):
+    """A new Python object (or null with an exception set) for a native value."""
+    if letter == "i":
+        value, letter = f.let(f"sext i32 {value} to i64"), "I"
+    if letter == "f":
+        value, letter = f.let(f"fpext float {value} to double"), "F"
+    if letter == "I":
+        return f.let(f"call ptr @PyLong_FromLongLong(i64 {value})")
+    if letter == "F":
+        return f.let(f"call ptr @PyFloat_FromDouble(double {value})")
+    numbers = (SERVICE["from_ref"], value, REFERENCE_KIND[letter])
+    boxed = [f.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in numbers]
+    return call_python(f, RUNTIME.service, boxed)
+
+
+class _Objects:
+    """Arguments are Python objects, the result one too."""
+
+    def arguments(self, f, s):
+        return [unbox(f, c, f.load("ptr", "%args", 8 * i), "failed") for i, c in enumerate(s.params)]
+
+    def results(self, f, s, values):
+        if not values:
+            f.do("call void @Py_IncRef(ptr @_Py_NoneStruct)")
+            return "@_Py_NoneStruct"
+        boxed = [box(f, c, v) for c, v in zip(s.results, values)]
+        if len(boxed) == 1:
+            return boxed[0]
+        result = f.let(f"call ptr @PyTuple_New(i64 {len(boxed)})")
+        for i, item in enumerate(boxed):
+            f.do(f"call i32 @PyTuple_SetItem(ptr {result}, i64 {i}, ptr {item})")
+        return result
+
+    def count(self, s):
+        return len(s.params)
+
+
+class _Cells:
+    """The one argument is the address of an array of 64-bit cells: parameters in, results out."""
+
+    def arguments(self, f, s):
+        number = f.let(f"call i64 @PyLong_AsLongLong(ptr {f.load('ptr', '%args')})")
+        self.cells = f.let(f"inttoptr i64 {number} to ptr")
+        return [f.load(t, self.cells, 8 * i) for i, t in enumerate(s.types)]
+
+    def results(self, f, s, values):
+        for i, (t, v) in enumerate(zip(s.result_types, values)):
+            f.store(t, v, self.cells, 8 * i)
+        f.do("call void @Py_IncRef(ptr @_Py_NoneStruct)")
+        return "@_Py_NoneStruct"
+
+    def count(self, s):
+        return 1
+
+
+SAVED = (EXEC_ENV.jmp, EXEC_ENV.top, EXEC_ENV.exit_fp, EXEC_ENV.activation, EXEC_ENV.entry_fp, EXEC_ENV.thread,
+         EXEC_ENV.native_limit)
+
+
+def enter(s, name, marshal, site_offset):
+    """Python to wasm. The exec_env's state is saved, `_setjmp` marks where traps come back to."""
+    f = Function("ptr", name, "ptr %callable, ptr %args, i64 %nargsf, ptr %names")
+    jmp, saved = f.let("alloca [40 x i64], align 16"), f.let(f"alloca [{len(SAVED) + 1} x i64]")
+    site = f.load("ptr", "%callable", site_offset)
+    count = f.let(f"and i64 %nargsf, {(1 << 63) - 1}")
+    bad_count = f.let(f"icmp ne i64 {count}, {marshal.count(s)}")
+    f.unlikely(f.let(f"or i1 {bad_count}, {f.let('icmp ne ptr %names, null')}"), "arity")
+    values = marshal.arguments(f, s)
+    env, func = f.load("ptr", site, CALL_SITE.env), f.load("ptr", site, CALL_SITE.func)
+    _find_thread(f)
+    owner = f.load("ptr", env, EXEC_ENV.thread)
+    idle, mine = f.let(f"icmp eq ptr {owner}, null"), f.let(f"icmp eq ptr {owner}, %thread")
+    f.unlikely(f.let(f"xor i1 {f.let(f'or i1 {idle}, {mine}')}, true"), "in_use")
+    outer = f.load("ptr", "%thread", THREAD.env)
+    for i, offset in enumerate(SAVED):
+        f.store("i64", f.load("i64", env, offset), saved, 8 * i)
+    frame = f.let("call ptr @llvm.frameaddress.p0(i32 0)")
+    limit = f.load("ptr", "%thread", THREAD.native_limit)
+    f.store("ptr", limit, env, EXEC_ENV.native_limit)
+    f.store("ptr", jmp, env, EXEC_ENV.jmp)
+    f.store("ptr", "null", env, EXEC_ENV.activation)
+    f.store("ptr", frame, env, EXEC_ENV.entry_fp)
+    f.store("ptr", "%thread", env, EXEC_ENV.thread)
+    f.store("ptr", env, "%thread", THREAD.env)
+    f.unlikely(f.let(f"icmp ult ptr {frame}, {limit}"), "exhausted")
+    landed = f.let(f"call i32 @_setjmp(ptr {jmp}) returns_twice")
+    f.unlikely(f.let(f"icmp ne i32 {landed}, 0"), "landed")
+    keep = f.let(f"icmp ne i64 {f.load('i64', site, CALL_SITE.keep_gil)}, 0")
+    f.branch(keep, "short", "long")
+    f.label("short")
+    first = s.call(f, func, env, values)
+    f.do("br label %returned")
+    f.label("long")
+    f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)
+    second = s.call(f, func, env, values)
+    f.do(f"call void @PyEval_RestoreThread(ptr {f.load('ptr', env, EXEC_ENV.tstate)})")
+    f.store("ptr", "null", env, EXEC_ENV.tstate)
+    f.do("br label %returned")
+    f.label("returned")
+    values = [f.let(f"phi {t} [ {a}, %short ], [ {b}, %long ]") for t, a, b in zip(s.result_types, first, second)]
+    _restore(f, env, saved, outer)
+    f.do(f"ret ptr {marshal.results(f, s, values)}")
+    _failures(f, env, saved, outer)
+    return str(f)
+
+
+def _find_thread(f):
+    """%thread: this thread's THREAD, made by a service when it runs wasm for the first time."""
+    known = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
+    f.do("br label %have")
+    f.label("have")
+    f.do(f"br i1 {f.let(f'icmp eq ptr {known}, null')}, label %new_thread, label %threaded, !prof !0")
+    f.label("new_thread")
+    made = f.let(f"call ptr @rt_raise(i64 {SERVICE['new_thread']}, i64 0, i64 0)")
+    f.branch(f.let(f"icmp eq ptr {made}, null"), "failed", "made")
+    f.label("made")
+    number = f.let(f"call i64 @PyLong_AsLongLong(ptr {made})")
+    f.do(f"call void @Py_DecRef(ptr {made})")
+    fresh = f.let(f"inttoptr i64 {number} to ptr")
+    f.do("br label %threaded")
+    f.label("threaded")
+    f.do(f"%thread = phi ptr [ {known}, %have ], [ {fresh}, %made ]")
+
+
+def _restore(f, env, saved, outer):
+    for i, offset in enumerate(SAVED):
+        f.store("i64", f.load("i64", saved, 8 * i), env, offset)
+    f.store("ptr", outer, "%thread", THREAD.env)
+
+
+def _failures(f, env, saved, outer):
+    """The ways an entry fails: each ends in `ret ptr null` with a Python exception set."""
+    f.label("landed")
+    tstate = f.load("ptr", env, EXEC_ENV.tstate)
+    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "locked", "unlocked")
+    f.label("unlocked")
+    f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
+    f.store("ptr", "null", env, EXEC_ENV.tstate)
+    f.do("br label %locked")
+    f.label("locked")
+    landed = f.load("i64", env, EXEC_ENV.status)
+    f.do("br label %leave")
+    f.label("exhausted")
+    f.store("i64", "0", env, EXEC_ENV.trace_len)
+    f.do("br label %leave")
+    f.label("leave")
+    status = f.let(f"phi i64 [ {landed}, %locked ], [ {TRAP_CODE['call stack exhausted']}, %exhausted ]")
+    _restore(f, env, saved, outer)
+    f.branch(f.let(f"icmp eq i64 {status}, {PYTHON_EXCEPTION}"), "failed", "trapped")
+    f.label("trapped")
+    address = f.let(f"ptrtoint ptr {env} to i64")
+    f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_trap']}, i64 {status}, i64 {address})")
+    f.do("ret ptr null")
+    f.label("arity")
+    f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_arity']}, i64 {f.let('ptrtoint ptr %callable to i64')}, i64 "
+         f"{f.let('and i64 %nargsf, ' + str((1 << 63) - 1))})")
+    f.do("ret ptr null")
+    f.label("in_use")
+    f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_in_use']}, i64 0, i64 0)")
+    f.do("ret ptr null")
+    _width_error(f, "failed.width")
+    f.label("failed")
+    f.do("ret ptr null")
+
+
+def _width_error(f, label):
+    """Falls through to the code after it with OverflowError set."""
+    f.label(label)
+    overflow = f.load("ptr", "@PyExc_OverflowError")
+    f.do(f"call void @PyErr_SetString(ptr {overflow}, ptr @width)")
+    f.do("br label %" + label.split(".")[0])
+
+
+def py_host(s):
+    """wasm to a Python callable. A Python exception unwinds to the entry and comes out unchanged."""
+    f = s.native("py_host")
+    array = f.let(f"alloca [{len(s.params) + 1} x ptr]")
+    tstate = f.load("ptr", "%env", EXEC_ENV.tstate)
+    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "locked", "take")
+    f.label("take")
+    f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
+    f.store("ptr", "null", "%env", EXEC_ENV.tstate)
+    f.do("br label %locked")
+    f.label("locked")
+    boxed = [box(f, c, v) for c, v in zip(s.params, s.names)]
+    for i, item in enumerate(boxed):
+        f.store("ptr", item, array, 8 * (i + 1))
+    host = f.load("ptr", "%func", FUNC.host)
+    count = len(boxed) | 1 << 63  # PY_VECTORCALL_ARGUMENTS_OFFSET
+    result = f.let(f"call ptr @PyObject_Vectorcall(ptr {host}, ptr {f.at(array, 8)}, i64 {count - (1 << 64)}, ptr null)")
+    for item in boxed:
+        f.do(f"call void @Py_DecRef(ptr {item})")
+    f.unlikely(f.let(f"icmp eq ptr {result}, null"), "failed")
+    values = _host_results(f, s, result)
+    f.do(f"call void @Py_DecRef(ptr {result})")
+    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "done", "give")
+    f.label("give")
+    f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), "%env", EXEC_ENV.tstate)
+    f.do("br label %done")
+    f.label("done")
+    s.give_back(f, values)
+    _width_error(f, "unboxed.width")
+    f.label("unboxed")
+    f.do(f"call void @Py_DecRef(ptr {result})")
+    f.do("br label %failed")
+    f.label("failed")
+    f.do("call void @rt_unwind(ptr %env)")
+    f.do("unreachable")
+    return str(f)
+
+
+def _host_results(f, s, result):
+    if len(s.results) < 2:
+        return [unbox(f, c, result, "unboxed") for c in s.results]
+    size = f.let(f"call i64 @PyTuple_Size(ptr {result})")
+    f.unlikely(f.let(f"icmp eq i64 {size}, -1"), "unboxed")
+    f.unlikely(f.let(f"icmp ne i64 {size}, {len(s.results)}"), "unboxed.count")
+    items = [f.let(f"call ptr @PyTuple_GetItem(ptr {result}, i64 {i})") for i in range(len(s.results))]
+    values = [unbox(f, c, item, "unboxed") for c, item in zip(s.results, items)]
+    go_on = f.new_label("counted")
+    f.do(f"br label %{go_on}")
+    f.label("unboxed.count")
+    f.do(f"call void @PyErr_SetString(ptr {f.load('ptr', '@PyExc_TypeError')}, ptr @count)")
+    f.do("br label %unboxed")
+    f.label(go_on)
+    return values
+
+
+def c_host(s):
+    f = s.native("c_host")
+    host = f.load("ptr", "%func", FUNC.host)
+    s.give_back(f, s.split(f, f"call {s.result} {host}({s.actual(s.names)[2:]})"))
+    return str(f)
+
+
+def lazy(s):
+    f = s.native("lazy")
+    func = f.let("ptrtoint ptr %func to i64")
+    f.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['prepare']}, i64 {func}, i64 0, i64 0)")
+    s.give_back(f, s.call(f, "%func", "%env", s.names))
+    return str(f)
+
+
+def to_interp(s):
+    """Put a frame into the stack buffer, mark the boundary, run handlers until they return here."""
+    f = s.native("to_interp")
+    activation = f.let(f"alloca [{ACTIVATION.size} x i8], align 8")
+    top = f.load("ptr", "%env", EXEC_ENV.top)
+    fp = f.at(top, s.header)
+    end = f.at(fp, FRAME.size)
+    f.unlikely(f.let(f"icmp ugt ptr {end}, {f.load('ptr', '%env', EXEC_ENV.stack_end)}"), "exhausted")
+    for i, (t, name) in enumerate(zip(s.types, s.names)):
+        f.store(t, name, fp, 8 * i - s.header)
+    f.store("ptr", "@exit_code", fp, FRAME.return_ip)
+    f.store("ptr", "null", fp, FRAME.caller_fp)
+    previous, exit_fp = f.load("ptr", "%env", EXEC_ENV.activation), f.load("ptr", "%env", EXEC_ENV.exit_fp)
+    f.store("ptr", previous, activation, ACTIVATION.previous)
+    f.store("ptr", exit_fp, activation, ACTIVATION.exit_fp)
+    f.store("ptr", f.let("call ptr @llvm.frameaddress.p0(i32 0)"), activation, ACTIVATION.frame)
+    f.store("ptr", activation, "%env", EXEC_ENV.activation)
+    ip = f.load("ptr", "%func", FUNC.ip)
+    mem = f.load("ptr", "%inst", FIRST_MEMORY)
+    f.do(f"call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr {mem}, ptr %env, ptr %inst, ptr %func)")
+    f.store("ptr", previous, "%env", EXEC_ENV.activation)
+    f.store("ptr", exit_fp, "%env", EXEC_ENV.exit_fp)
+    f.store("ptr", top, "%env", EXEC_ENV.top)
+    s.give_back(f, [f.load(t, fp, 8 * i - s.header) for i, t in enumerate(s.result_types)])
+    f.label("exhausted")
+    f.do(f"call void @rt_trap(ptr %env, i64 {TRAP_CODE['call stack exhausted']})")
+    f.do("unreachable")
+    return str(f)
+
+
+def call_native(s):
+    """The handler a FUNC's `ip` leads to while its `entry` is native: %x is the FUNC, %fp its frame."""
+    f = Function(f"preserve_nonecc void", "call_native", HANDLER_PARAMS)
+    f.store("ptr", f.at("%fp", FRAME.size), "%env", EXEC_ENV.top)
+    f.store("ptr", "%fp", "%env", EXEC_ENV.exit_fp)
+    values = [f.load(t, "%fp", 8 * i - s.header) for i, t in enumerate(s.types)]
+    for i, (t, v) in enumerate(zip(s.result_types, s.call(f, "%x", "%env", values))):
+        f.store(t, v, "%fp", 8 * i - s.header)
+    ip, fp = f.load("ptr", "%fp", FRAME.return_ip), f.load("ptr", "%fp", FRAME.caller_fp)
+    f.do(f"musttail call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr %mem, ptr %env, ptr %inst, ptr %x)")
+    f.do("ret void")
+    return str(f)
+
+
+def source(letters, site_offset):
+    """IR text of the trampolines of one signature. `site_offset`: where a callable keeps its CALL_SITE."""
+    s = _Signature(letters)
+    functions = [enter(s, "py_enter", _Objects(), site_offset), enter(s, "cells_enter", _Cells(), site_offset),
+                 py_host(s), c_host(s), lazy(s), to_interp(s), call_native(s)]
+    texts = ('@width = private constant [31 x i8] c"integer does not fit the width\\00"\n'
+             '@count = private constant [24 x i8] c"wrong number of results\\00"\n'
+             "@exit_code = external constant ptr\n")
+    return "".join((DECLARATIONS, EXTERNAL, COLD, texts, *functions))

@@ -1,0 +1,474 @@
+"""The runtime's own native code, as LLVM IR: traps, stack walks, signals, services, bulk operations.
+
+One object, loaded once per process into the host arena. Everything here is named `rt_*`. Guest code
+calls it directly; what it needs from Python goes through `rt_service`, one door.
+"""
+from pyjit_wasm import config
+from pyjit_wasm.codegen.text import COLD, Text
+from pyjit_wasm.opcodes import TRAP_CODE
+from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, FRAME, FUNC, MEM, PYTHON_EXCEPTION, RUNTIME, SERVICE,
+                                       SPAN, TABLE, THREAD)
+
+# ucontext_t on x86-64 Linux: the registers start at byte 40
+_REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
+    "r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip".split())}
+_SIGINFO_ADDRESS = 16
+_SA_FLAGS, _SA_SIGINFO = 136, 4
+SIGINT = 2
+
+DECLARATIONS = """
+@runtime = external constant i8
+declare i32 @_setjmp(ptr) returns_twice nounwind
+declare void @longjmp(ptr, i32) noreturn nounwind
+declare ptr @pthread_getspecific(i32) nounwind
+declare i64 @pthread_self() nounwind
+declare i32 @pthread_kill(i64, i32) nounwind
+declare i32 @sigaction(i32, ptr, ptr) nounwind
+declare i32 @timer_settime(ptr, i32, ptr, ptr) nounwind
+declare ptr @memmove(ptr, ptr, i64) nounwind
+declare ptr @memset(ptr, i32, i64) nounwind
+declare ptr @PyEval_SaveThread() nounwind
+declare void @PyEval_RestoreThread(ptr) nounwind
+declare i32 @PyErr_CheckSignals() nounwind
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr) nounwind
+declare ptr @PyLong_FromLongLong(i64) nounwind
+declare i64 @PyLong_AsLongLong(ptr) nounwind
+declare i64 @PyLong_AsUnsignedLongLong(ptr) nounwind
+declare ptr @PyFloat_FromDouble(double) nounwind
+declare double @PyFloat_AsDouble(ptr) nounwind
+declare ptr @PyErr_Occurred() nounwind
+declare void @PyErr_Clear() nounwind
+declare void @PyErr_SetString(ptr, ptr) nounwind
+declare i32 @PyErr_ExceptionMatches(ptr) nounwind
+declare void @Py_DecRef(ptr) nounwind
+declare void @Py_IncRef(ptr) nounwind
+declare ptr @PyTuple_New(i64) nounwind
+declare i32 @PyTuple_SetItem(ptr, i64, ptr) nounwind
+declare ptr @PySequence_Tuple(ptr) nounwind
+declare i64 @PyTuple_Size(ptr) nounwind
+declare ptr @PyTuple_GetItem(ptr, i64) nounwind
+declare i32 @PyBuffer_FillInfo(ptr, ptr, ptr, i64, i32, i32) nounwind
+declare ptr @llvm.frameaddress.p0(i32)
+declare ptr @llvm.returnaddress(i32)
+"""
+
+FRAMED = 'nounwind "frame-pointer"="all"'
+
+class Function(Text):
+    """A `define` with its body."""
+
+    def __init__(self, result, name, params, attributes=FRAMED):
+        super().__init__()
+        self.head = f"define {result} @{name}({params}) {attributes} {{"
+
+    def __str__(self):
+        return "\n".join([self.head, *self.lines, "}", ""])
+
+
+def walk():
+    """Record code addresses, innermost first, from a machine pc and frame: `rt_walk(env, pc, fp)`.
+
+    Machine frames are linked by rbp. One that belongs to an interpreter activation is followed by
+    that activation's frames in the stack buffer. The walk ends at the entry from Python.
+    """
+    return f"""
+define void @rt_walk(ptr %env, i64 %count0, ptr %pc0, ptr %fp0, i1 %inside) {FRAMED} {{
+  %trace.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.trace}
+  %trace = load ptr, ptr %trace.p
+  %entry.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.entry_fp}
+  %entry = load ptr, ptr %entry.p
+  %act.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.activation}
+  %act0 = load ptr, ptr %act.p
+  %exit.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.exit_fp}
+  %exit0 = load ptr, ptr %exit.p
+  br i1 %inside, label %interp, label %native
+native:
+  %n = phi i64 [ %count0, %0 ], [ %n.next, %up ], [ %in, %activation.done ]
+  %pc = phi ptr [ %pc0, %0 ], [ %pc.next, %up ], [ %pc.next2, %activation.done ]
+  %fp = phi ptr [ %fp0, %0 ], [ %fp.next, %up ], [ %fp.next2, %activation.done ]
+  %act = phi ptr [ %act0, %0 ], [ %act, %up ], [ %iact.prev, %activation.done ]
+  %exit = phi ptr [ %exit0, %0 ], [ %exit, %up ], [ %iexit.prev, %activation.done ]
+  %full = icmp uge i64 %n, {config.MAX_TRACE}
+  br i1 %full, label %done, label %record
+record:
+  %slot = getelementptr ptr, ptr %trace, i64 %n
+  store ptr %pc, ptr %slot
+  %n.next = add i64 %n, 1
+  %ended = icmp eq ptr %fp, %entry
+  br i1 %ended, label %done1, label %not.entry
+not.entry:
+  %noact = icmp eq ptr %act, null
+  br i1 %noact, label %up, label %check
+check:
+  %frame.p = getelementptr i8, ptr %act, i64 {ACTIVATION.frame}
+  %frame = load ptr, ptr %frame.p
+  %at.act = icmp eq ptr %frame, %fp
+  br i1 %at.act, label %interp, label %up
+up:
+  %ret.p = getelementptr i8, ptr %fp, i64 8
+  %pc.next = load ptr, ptr %ret.p
+  %fp.next = load ptr, ptr %fp
+  br label %native
+interp:
+  %in0 = phi i64 [ %count0, %0 ], [ %n.next, %check ]
+  %if0 = phi ptr [ %fp0, %0 ], [ %exit, %check ]
+  %iact = phi ptr [ %act0, %0 ], [ %act, %check ]
+  br label %frames
+frames:
+  %in = phi i64 [ %in0, %interp ], [ %in.next, %frame.next ]
+  %ifp = phi ptr [ %if0, %interp ], [ %caller, %frame.next ]
+  %caller.p = getelementptr i8, ptr %ifp, i64 {FRAME.caller_fp}
+  %caller = load ptr, ptr %caller.p
+  %boundary = icmp eq ptr %caller, null
+  br i1 %boundary, label %activation.done, label %frame.next
+frame.next:
+  %ifull = icmp uge i64 %in, {config.MAX_TRACE}
+  %in.at = select i1 %ifull, i64 {config.MAX_TRACE - 1}, i64 %in
+  %islot = getelementptr ptr, ptr %trace, i64 %in.at
+  %ip = load ptr, ptr %ifp
+  store ptr %ip, ptr %islot
+  %in.next = add i64 %in.at, 1
+  br i1 %ifull, label %done2, label %frames
+activation.done:
+  %iact.prev = load ptr, ptr %iact
+  %iexit.p = getelementptr i8, ptr %iact, i64 {ACTIVATION.exit_fp}
+  %iexit.prev = load ptr, ptr %iexit.p
+  %iframe.p = getelementptr i8, ptr %iact, i64 {ACTIVATION.frame}
+  %iframe = load ptr, ptr %iframe.p
+  %ret.p2 = getelementptr i8, ptr %iframe, i64 8
+  %pc.next2 = load ptr, ptr %ret.p2
+  %fp.next2 = load ptr, ptr %iframe
+  br label %native
+done:
+  br label %end
+done1:
+  br label %end
+done2:
+  br label %end
+end:
+  %total = phi i64 [ %n, %done ], [ %n.next, %done1 ], [ %in.next, %done2 ]
+  %len.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.trace_len}
+  store i64 %total, ptr %len.p
+  ret void
+}}
+"""
+
+
+def traps():
+    """`rt_trap(env, code)`, called where native code traps; `rt_trap_at(env, code, ip, fp)` by
+    interpreter handlers; `rt_fault_at(env, pc, ip, fp)` after a fault inside a handler."""
+    return f"""
+define void @rt_leave(ptr %env, i64 %status) noreturn {FRAMED} {{
+  %status.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.status}
+  store i64 %status, ptr %status.p
+  %jmp = load ptr, ptr %env
+  call void @longjmp(ptr %jmp, i32 1)
+  unreachable
+}}
+define void @rt_unwind(ptr %env) noreturn {FRAMED} {{
+  call void @rt_leave(ptr %env, i64 {PYTHON_EXCEPTION})
+  unreachable
+}}
+define void @rt_trap(ptr %env, i64 %code) noreturn {FRAMED} {{
+  %pc = call ptr @llvm.returnaddress(i32 0)
+  %frame = call ptr @llvm.frameaddress.p0(i32 0)
+  %fp = load ptr, ptr %frame
+  call void @rt_walk(ptr %env, i64 0, ptr %pc, ptr %fp, i1 false)
+  call void @rt_leave(ptr %env, i64 %code)
+  unreachable
+}}
+define void @rt_trap_at(ptr %env, i64 %code, ptr %ip, ptr %fp) noreturn {FRAMED} {{
+  %trace.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.trace}
+  %trace = load ptr, ptr %trace.p
+  store ptr %ip, ptr %trace
+  call void @rt_walk(ptr %env, i64 1, ptr null, ptr %fp, i1 true)
+  call void @rt_leave(ptr %env, i64 %code)
+  unreachable
+}}
+define void @rt_fault_at(ptr %env, ptr %pc, ptr %ip, ptr %fp) noreturn {FRAMED} {{
+  %trace.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.trace}
+  %trace = load ptr, ptr %trace.p
+  store ptr %pc, ptr %trace
+  %second = getelementptr ptr, ptr %trace, i64 1
+  store ptr %ip, ptr %second
+  call void @rt_walk(ptr %env, i64 2, ptr null, ptr %fp, i1 true)
+  call void @rt_leave(ptr %env, i64 {TRAP_CODE["out of bounds memory access"]})
+  unreachable
+}}
+"""
+
+
+def _in_range(f, value, low, high):
+    """i1: runtime word `low` <= value < runtime word `high`."""
+    above = f.let(f"icmp uge i64 {value}, {f.load('i64', '@runtime', low)}")
+    below = f.let(f"icmp ult i64 {value}, {f.load('i64', '@runtime', high)}")
+    return f.let(f"and i1 {above}, {below}")
+
+
+def _redirect(f, context, target, arguments, pushed):
+    """Make the interrupted thread go on in `target(arguments)`, as if called from the pc `pushed`."""
+    rsp = f.load("i64", context, _REGISTERS["rsp"])
+    rsp = f.let(f"sub i64 {rsp}, 128")  # the red zone
+    rsp = f.let(f"and i64 {rsp}, -16")
+    rsp = f.let(f"sub i64 {rsp}, 8")
+    f.store("i64", pushed, f.let(f"inttoptr i64 {rsp} to ptr"))
+    f.store("i64", rsp, context, _REGISTERS["rsp"])
+    f.store("ptr", f"@{target}", context, _REGISTERS["rip"])
+    for register, value in zip(("rdi", "rsi", "rdx", "rcx"), arguments):
+        f.store("i64", value, context, _REGISTERS[register])
+    f.do("ret void")
+
+
+def _chain(f, old, signal, info, context):
+    """Hand the signal on to the action saved in runtime word `old`."""
+    action = f.load("ptr", "@runtime", old)
+    handler = f.load("ptr", action)
+    f.branch(f.let(f"icmp ule ptr {handler}, inttoptr (i64 1 to ptr)"), "default", "call")
+    f.label("default")
+    f.do(f"call i32 @sigaction(i32 {signal}, ptr {action}, ptr null)")
+    f.do("ret void")
+    f.label("call")
+    flags = f.let(f"and i32 {f.load('i32', action, _SA_FLAGS)}, {_SA_SIGINFO}")
+    f.branch(f.let(f"icmp eq i32 {flags}, 0"), "plain", "full")
+    f.label("plain")
+    f.do(f"call void {handler}(i32 {signal})")
+    f.do("br label %chained")
+    f.label("full")
+    f.do(f"call void {handler}(i32 {signal}, ptr {info}, ptr {context})")
+    f.do("br label %chained")
+    f.label("chained")
+
+
+def fault_handler():
+    """SIGSEGV and SIGBUS: a guest access to a guard page becomes a trap, the rest is handed on."""
+    f = Function("void", "rt_on_fault", "i32 %signal, ptr %info, ptr %context")
+    pc = f.load("i64", "%context", _REGISTERS["rip"])
+    f.branch(_in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "foreign")
+    f.label("guest")
+    thread = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
+    f.branch(f.let(f"icmp eq ptr {thread}, null"), "foreign", "thread")
+    f.label("thread")
+    env = f.load("ptr", thread, THREAD.env)
+    f.branch(f.let(f"icmp eq ptr {env}, null"), "foreign", "search")
+    f.label("search")
+    fault = f.load("i64", "%info", _SIGINFO_ADDRESS)
+    ranges, count = f.load("ptr", "@runtime", RUNTIME.ranges), f.load("i64", "@runtime", RUNTIME.range_count)
+    f.do("br label %next")
+    f.label("next")
+    f.do("%i = phi i64 [ 0, %search ], [ %i1, %other ]")
+    f.branch(f.let(f"icmp ult i64 %i, {count}"), "look", "foreign")
+    f.label("look")
+    entry = f.let(f"getelementptr [2 x i64], ptr {ranges}, i64 %i")
+    above = f.let(f"icmp uge i64 {fault}, {f.load('i64', entry)}")
+    below = f.let(f"icmp ult i64 {fault}, {f.load('i64', entry, 8)}")
+    f.branch(f.let(f"and i1 {above}, {below}"), "trap", "other")
+    f.label("other")
+    f.do("%i1 = add i64 %i, 1")
+    f.do("br label %next")
+    f.label("trap")
+    env_word = f.let(f"ptrtoint ptr {env} to i64")
+    f.branch(_in_range(f, pc, RUNTIME.handlers_lo, RUNTIME.handlers_hi), "handler", "native")
+    f.label("handler")
+    ip, fp = (f.load("i64", "%context", _REGISTERS[r]) for r in ("r12", "r13"))
+    _redirect(f, "%context", "rt_fault_at", (env_word, pc, ip, fp), pc)
+    f.label("native")
+    # walks look up return addresses less one
+    _redirect(f, "%context", "rt_trap", (env_word, TRAP_CODE["out of bounds memory access"]),
+              f.let(f"add i64 {pc}, 1"))
+    f.label("foreign")
+    is_bus = f.let("icmp eq i32 %signal, 7")
+    old = f.let(f"select i1 {is_bus}, i64 {RUNTIME.old_bus}, i64 {RUNTIME.old_segv}")
+    _chain(f, old, "%signal", "%info", "%context")
+    f.do("ret void")
+    return str(f)
+
+
+def interrupt_handler(retry_signal):
+    """SIGINT, and the signal of the retry timer: run Python's signal handlers in the middle of guest
+    code, and unwind it if they raise. Elsewhere in a running exec_env: try again in a millisecond."""
+    f = Function("void", "rt_on_interrupt", "i32 %signal, ptr %info, ptr %context")
+    f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "tell", "chained")
+    f.label("tell")
+    _chain(f, RUNTIME.old_int, "%signal", "%info", "%context")
+    main = f.load("i64", "@runtime", RUNTIME.main_thread)
+    f.branch(f.let(f"icmp eq i64 {f.let('call i64 @pthread_self()')}, {main}"), "here", "elsewhere")
+    f.label("elsewhere")
+    f.do(f"call i32 @pthread_kill(i64 {main}, i32 {retry_signal})")
+    f.do("ret void")
+    f.label("here")
+    thread = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
+    f.branch(f.let(f"icmp eq ptr {thread}, null"), "done", "thread")
+    f.label("thread")
+    env = f.load("ptr", thread, THREAD.env)
+    f.branch(f.let(f"icmp eq ptr {env}, null"), "done", "running")
+    f.label("running")
+    tstate = f.load("ptr", env, EXEC_ENV.tstate)  # with the GIL held Python will look by itself
+    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "done", "released")
+    f.label("released")
+    pc = f.load("i64", "%context", _REGISTERS["rip"])
+    f.branch(_in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "later")
+    f.label("guest")
+    f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
+    f.store("ptr", "null", env, EXEC_ENV.tstate)
+    raised = f.let("call i32 @PyErr_CheckSignals()")
+    f.branch(f.let(f"icmp eq i32 {raised}, 0"), "resume", "raise")
+    f.label("resume")
+    f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)
+    f.do("br label %done")
+    f.label("raise")
+    _redirect(f, "%context", "rt_unwind", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
+    f.label("later")
+    timer = f.load("ptr", "@runtime", RUNTIME.retry_timer)
+    f.do(f"call i32 @timer_settime(ptr {timer}, i32 0, ptr @millisecond, ptr null)")
+    f.do("br label %done")
+    f.label("done")
+    f.do("ret void")
+    return "@millisecond = private constant [4 x i64] [i64 0, i64 0, i64 0, i64 1000000]\n" + str(f)
+
+
+def call_python(f, callable_offset, arguments):
+    """PyObject_Vectorcall of the runtime word's callable with new references, which are released."""
+    array = f.let(f"alloca [{len(arguments) + 1} x ptr]")
+    for index, argument in enumerate(arguments):
+        f.store("ptr", argument, array, 8 * index)
+    target = f.load("ptr", "@runtime", callable_offset)
+    result = f.let(f"call ptr @PyObject_Vectorcall(ptr {target}, ptr {array}, i64 {len(arguments)}, ptr null)")
+    for argument in arguments:
+        f.do(f"call void @Py_DecRef(ptr {argument})")
+    return result
+
+
+def service():
+    """`rt_service(env, which, a, b, c) -> i64`: ask Python for something; a Python exception unwinds.
+    `rt_raise(which, a, b) -> null`: the same at an entry, where exceptions are returned to Python."""
+    f = Function("i64", "rt_service", "ptr %env, i64 %which, i64 %a, i64 %b, i64 %c")
+    tstate = f.load("ptr", "%env", EXEC_ENV.tstate)
+    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "call", "take")
+    f.label("take")
+    f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
+    f.store("ptr", "null", "%env", EXEC_ENV.tstate)
+    f.do("br label %call")
+    f.label("call")
+    boxed = [f.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in ("%which", "%a", "%b", "%c")]
+    result = call_python(f, RUNTIME.service, boxed)
+    f.unlikely(f.let(f"icmp eq ptr {result}, null"), "raised")
+    value = f.let(f"call i64 @PyLong_AsLongLong(ptr {result})")
+    f.do(f"call void @Py_DecRef(ptr {result})")
+    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "return", "give")
+    f.label("give")
+    f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), "%env", EXEC_ENV.tstate)
+    f.do("br label %return")
+    f.label("return")
+    f.do(f"ret i64 {value}")
+    f.label("raised")
+    f.do("call void @rt_unwind(ptr %env)")
+    f.do("unreachable")
+    g = Function("ptr", "rt_raise", "i64 %which, i64 %a, i64 %b")
+    boxed = [g.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in ("%which", "%a", "%b", "0")]
+    g.do(f"ret ptr {call_python(g, RUNTIME.service, boxed)}")
+    return str(f) + str(g)
+
+
+def _check_span(f, start, count, length):
+    """Branch to `trap` unless start + count <= length, all i64 and start, count below 2**63."""
+    end = f.let(f"add i64 {start}, {count}")
+    carry = f.let(f"icmp ult i64 {end}, {start}")
+    past = f.let(f"icmp ugt i64 {end}, {length}")
+    f.unlikely(f.let(f"or i1 {carry}, {past}"), "trap")
+
+
+def _finish(f, trap):
+    f.do("ret i64 0")
+    f.label("trap")
+    f.do(f"ret i64 {TRAP_CODE[trap]}")
+    return str(f)
+
+
+def memory_operations():
+    """Bulk memory operations: return 0 or a trap code, and check before they write."""
+    trap = "out of bounds memory access"
+    fill = Function("i64", "rt_memory_fill", "ptr %mem, i64 %d, i32 %value, i64 %n")
+    _check_span(fill, "%d", "%n", fill.load("i64", "%mem", MEM.bytes))
+    fill.do(f"call ptr @memset(ptr {fill.at(fill.load('ptr', '%mem', MEM.base), '%d')}, i32 %value, i64 %n)")
+    copy = Function("i64", "rt_memory_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
+    _check_span(copy, "%s", "%n", copy.load("i64", "%from", MEM.bytes))
+    _check_span(copy, "%d", "%n", copy.load("i64", "%to", MEM.bytes))
+    target = copy.at(copy.load("ptr", "%to", MEM.base), "%d")
+    copy.do(f"call ptr @memmove(ptr {target}, ptr {copy.at(copy.load('ptr', '%from', MEM.base), '%s')}, i64 %n)")
+    init = Function("i64", "rt_memory_init", "ptr %mem, ptr %span, i64 %d, i64 %s, i64 %n")
+    _check_span(init, "%s", "%n", init.load("i64", "%span", SPAN.length))
+    _check_span(init, "%d", "%n", init.load("i64", "%mem", MEM.bytes))
+    target = init.at(init.load("ptr", "%mem", MEM.base), "%d")
+    init.do(f"call ptr @memmove(ptr {target}, ptr {init.at(init.load('ptr', '%span', SPAN.base), '%s')}, i64 %n)")
+    return "".join(_finish(f, trap) for f in (fill, copy, init))
+
+
+def table_operations():
+    """Bulk table operations on 8-byte references."""
+    trap = "out of bounds table access"
+    fill = Function("i64", "rt_table_fill", "ptr %table, i64 %d, i64 %value, i64 %n")
+    _check_span(fill, "%d", "%n", fill.load("i64", "%table", TABLE.length))
+    first = fill.let(f"getelementptr i64, ptr {fill.load('ptr', '%table', TABLE.elems)}, i64 %d")
+    fill.do("br label %head")
+    fill.label("head")
+    fill.do("br label %next")
+    fill.label("next")
+    fill.do("%i = phi i64 [ 0, %head ], [ %i1, %body ]")
+    fill.branch(fill.let("icmp ult i64 %i, %n"), "body", "done")
+    fill.label("body")
+    fill.do(f"store i64 %value, ptr {fill.let(f'getelementptr i64, ptr {first}, i64 %i')}")
+    fill.do("%i1 = add i64 %i, 1")
+    fill.do("br label %next")
+    fill.label("done")
+    copy = Function("i64", "rt_table_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
+    _move_references(copy, "%to", copy.load("i64", "%from", TABLE.length), copy.load("ptr", "%from", TABLE.elems))
+    init = Function("i64", "rt_table_init", "ptr %table, ptr %span, i64 %d, i64 %s, i64 %n")
+    _move_references(init, "%table", init.load("i64", "%span", SPAN.length), init.load("ptr", "%span", SPAN.base))
+    return "".join(_finish(f, trap) for f in (fill, copy, init))
+
+
+def _move_references(f, table, length, source):
+    _check_span(f, "%s", "%n", length)
+    _check_span(f, "%d", "%n", f.load("i64", table, TABLE.length))
+    elems = f.load("ptr", table, TABLE.elems)
+    target = f.let(f"getelementptr i64, ptr {elems}, i64 %d")
+    begin = f.let(f"getelementptr i64, ptr {source}, i64 %s")
+    f.do(f"call ptr @memmove(ptr {target}, ptr {begin}, i64 {f.let('shl i64 %n, 3')})")
+
+
+def link_functions():
+    """`rt_link(inst, first FUNC, count)`: make an instance's function instances its own."""
+    return f"""
+define void @rt_link(ptr %inst, ptr %first, i64 %count) {FRAMED} {{
+  br label %next
+next:
+  %i = phi i64 [ 0, %0 ], [ %i1, %body ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %body, label %done
+body:
+  %at = mul i64 %i, {FUNC.size}
+  %func = getelementptr i8, ptr %first, i64 %at
+  %inst.p = getelementptr i8, ptr %func, i64 {FUNC.inst}
+  store ptr %inst, ptr %inst.p
+  %i1 = add i64 %i, 1
+  br label %next
+done:
+  ret void
+}}
+"""
+
+
+def get_buffer(mem_offset):
+    """`bf_getbuffer` of Memory objects, whose MEM pointer lies `mem_offset` bytes into the object."""
+    f = Function("i32", "rt_get_buffer", "ptr %self, ptr %view, i32 %flags")
+    mem = f.load("ptr", "%self", mem_offset)
+    base, length = f.load("ptr", mem, MEM.base), f.load("i64", mem, MEM.bytes)
+    f.do(f"%r = call i32 @PyBuffer_FillInfo(ptr %view, ptr %self, ptr {base}, i64 {length}, i32 0, i32 %flags)")
+    f.do("ret i32 %r")
+    return str(f)
+
+
+def source(retry_signal, mem_offset):
+    """IR text of the whole support object."""
+    return "".join((DECLARATIONS, COLD, walk(), traps(), fault_handler(), interrupt_handler(retry_signal),
+                    service(), memory_operations(), table_operations(), link_functions(), get_buffer(mem_offset)))

@@ -1,0 +1,98 @@
+"""A compile unit: functions of one module compiled together, so that calls inside are direct.
+
+`@f<idx>` are internal; functions that are called from elsewhere have an `@entry<idx>` with the native
+calling convention, loops that running calls may enter an `@osr<idx>.<loop>`.
+
+Debug information says which instruction of which function every trap and call is: line is the byte
+offset in the module, the subprogram's name the function index, inlining included.
+"""
+from pyjit_wasm.codegen import rows
+from pyjit_wasm.codegen.function import Body, llvm_type
+from pyjit_wasm.codegen.signatures import result_type
+from pyjit_wasm.codegen.text import COLD
+
+_DECLARATIONS = """
+declare void @rt_trap(ptr, i64) cold noreturn nounwind
+declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
+declare i64 @rt_memory_fill(ptr, i64, i32, i64) nounwind
+declare i64 @rt_memory_copy(ptr, ptr, i64, i64, i64) nounwind
+declare i64 @rt_memory_init(ptr, ptr, i64, i64, i64) nounwind
+declare i64 @rt_table_fill(ptr, i64, i64, i64) nounwind
+declare i64 @rt_table_copy(ptr, ptr, i64, i64, i64) nounwind
+declare i64 @rt_table_init(ptr, ptr, i64, i64, i64) nounwind
+declare ptr @llvm.frameaddress.p0(i32)
+declare float @llvm.arithmetic.fence.f32(float)
+declare double @llvm.arithmetic.fence.f64(double)
+declare float @llvm.canonicalize.f32(float)
+"""
+_ATTRIBUTES = """
+attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" }
+attributes #1 = { cold noreturn nounwind nomerge }
+"""
+_METADATA = """
+!1 = !{}
+!2 = !{i32 2, !"Debug Info Version", i32 3}
+!3 = !{i32 2, !"Dwarf Version", i32 4}
+!llvm.module.flags = !{!2, !3}
+!4 = !DIFile(filename: "wasm", directory: "")
+!5 = distinct !DICompileUnit(language: DW_LANG_C, file: !4, producer: "pyjit_wasm", isOptimized: true, \
+runtimeVersion: 0, emissionKind: LineTablesOnly, splitDebugInlining: true)
+!llvm.dbg.cu = !{!5}
+!6 = !DISubroutineType(types: !1)
+"""
+
+
+class Unit:
+    """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
+    `osr`: (funcidx, loop ordinal) pairs; `explicit`: bounds checks instead of guard pages."""
+
+    def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False):
+        self.module, self.layout, self.facts = module, layout, facts
+        self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
+        self.explicit, self.strict_traps = explicit, strict_traps
+        self.metadata, self.scopes, self.locations = [], {}, {}
+
+    def scope(self, funcidx, line):
+        """The metadata name of a function's subprogram."""
+        if funcidx not in self.scopes:
+            self.scopes[funcidx] = self.node(
+                f'distinct !DISubprogram(name: "{funcidx}", scope: !4, file: !4, line: {line}, type: !6, '
+                f"unit: !5, spFlags: DISPFlagDefinition | DISPFlagOptimized)")
+        return self.scopes[funcidx]
+
+    def location(self, offset, scope):
+        key = (offset, scope)
+        if key not in self.locations:
+            self.locations[key] = self.node(f"!DILocation(line: {offset}, scope: {scope})")
+        return self.locations[key]
+
+    def node(self, text):
+        number = len(self.metadata) + 7
+        self.metadata.append(f"!{number} = {text}\n")
+        return f"!{number}"
+
+    def identity(self):
+        """What, besides the module, decides the code: part of the cache key."""
+        return repr((sorted(self.members), self.entries, self.osr, self.explicit, self.strict_traps))
+
+    def source(self):
+        """IR text."""
+        functions = [Body(self, f).function() for f in sorted(self.members)]
+        self.scopes = {}  # a subprogram belongs to one function
+        loops = []
+        for funcidx, loop in self.osr:
+            self.scopes.pop(funcidx, None)
+            loops.append(Body(self, funcidx).loop_entry(loop))
+        entries = [self.entry(f) for f in self.entries]
+        return "".join((_DECLARATIONS, rows.declarations(), COLD, _METADATA, _ATTRIBUTES, *functions, *loops, *entries,
+                        *self.metadata))
+
+    def entry(self, funcidx):
+        functype = self.module.funcs[funcidx].comp
+        types = [llvm_type(t) for t in functype.params]
+        formal = "".join(f", {t} %a{i}" for i, t in enumerate(types))
+        result = result_type([llvm_type(t) for t in functype.results])
+        call = f"tail call fastcc {result} @f{funcidx}(ptr %env, ptr %inst{formal})"
+        body = f"  {call}\n  ret void" if result == "void" else f"  %r = {call}\n  ret {result} %r"
+        return (f"define {result} @entry{funcidx}(ptr nest %func, ptr %env, ptr %inst{formal}) "
+                f"nounwind {{\n{body}\n}}\n")

@@ -1,0 +1,126 @@
+"""Forms: the instructions of frames in the exec_env buffer. One row of the opcode table gives several,
+by where operands come from: `i32.add.ss` slot and slot, `i32.add.si` slot and immediate; comparisons
+also as branches, `br_if.i32.lt_s.si`. Whatever runs such frames (threaded code today) has these.
+
+A form's fields, in order, are letters: s a slot number (signed 16 bits, eight-byte units from fp),
+i an immediate of 4 bytes, I one of 8 bytes, u an unsigned number of 4 bytes (often a byte offset in
+the INSTANCE block), d a branch displacement, F the frame's size in bytes. Fields start behind the
+handler's address, at byte 8, naturally aligned.
+"""
+import struct
+
+from pyjit_wasm.opcodes import ROWS
+from pyjit_wasm.types import F64, I32, I64, V128
+
+_SIZE = {"s": 2, "i": 4, "u": 4, "d": 4, "F": 4, "I": 8}
+_CODE = {"s": "h", "i": "I", "u": "I", "d": "i", "F": "I", "I": "Q"}
+
+
+class Form:
+    """`name`; `fields` letters; `offsets` of the fields in bytes; `size` of the instruction in bytes;
+    `pack` packs the handler's address and the fields; `op` the table row or None; `kinds` of the row's
+    operands: s or i each; `branch` "", "br_if" or "br_unless"; `result`: the first field is the slot written."""
+
+    __slots__ = ("name", "fields", "offsets", "size", "pack", "op", "kinds", "branch", "result")
+
+    def __init__(self, name, fields, op=None, kinds="", branch="", result=False):
+        self.name, self.fields, self.op, self.kinds = name, fields, op, kinds
+        self.branch, self.result = branch, result
+        self.offsets, code, place = [], "<Q", 8
+        for letter in fields:
+            padding = -place % _SIZE[letter]
+            code += f"{padding}x" if padding else ""
+            self.offsets.append(place + padding)
+            code += _CODE[letter]
+            place += padding + _SIZE[letter]
+        padding = -place % 8
+        self.size = place + padding
+        self.pack = struct.Struct(code + (f"{padding}x" if padding else "")).pack
+
+
+def immediate(valtype):
+    """The field letter of an immediate of this type."""
+    return "I" if valtype in (I64, F64) else "i"
+
+
+def _binary(op):
+    imm = immediate(op.params[1])
+    shapes = [("ss", "ss"), ("si", "s" + imm)]
+    if not op.commutes and not op.swapped:
+        shapes.append(("is", imm + "s"))
+    for kinds, fields in shapes:
+        yield Form(f"{op.mnemonic}.{kinds}", "s" + fields, op, kinds, result=True)
+        if op.swapped:
+            yield Form(f"br_if.{op.mnemonic}.{kinds}", fields + "d", op, kinds, "br_if")
+            if not op.negated:
+                yield Form(f"br_unless.{op.mnemonic}.{kinds}", fields + "d", op, kinds, "br_unless")
+
+
+# memory addresses: one slot, the sum of two slots, of a slot and an immediate; "m" with the memory named
+ADDRESS_FIELDS = {"s": "s", "ss": "ss", "si": "si", "m": "su"}
+
+
+def _memory(op):
+    for kinds, fields in ADDRESS_FIELDS.items():
+        if op.results:
+            yield Form(f"{op.mnemonic}.{kinds}", "s" + fields + "u", op, kinds, result=True)
+        else:
+            yield Form(f"{op.mnemonic}.{kinds}.s", fields + "su", op, kinds)
+            yield Form(f"{op.mnemonic}.{kinds}.i", fields + immediate(op.params[1]) + "u", op, kinds)
+
+
+def _rows():
+    for op in ROWS:
+        if op.ir is None or V128 in op.params + op.results:
+            continue
+        if op.access is not None:
+            yield from _memory(op)
+        elif len(op.params) == 2:
+            yield from _binary(op)
+        else:
+            yield Form(f"{op.mnemonic}.s", "ss", op, "s", result=True)
+
+
+# what has no row with a body: (name, fields, writes its first field)
+SPECIAL = (
+    ("enter", "Fu", False),             # frame size, count of locals to zero
+    ("loop", "uuF", False),             # FUNC in the instance, loop ordinal
+    ("br", "d", False),
+    ("br_if", "sd", False),
+    ("br_unless", "sd", False),
+    ("br_table", "su", False),          # index, count of targets; displacements follow
+    ("return", "", False),
+    ("return.s", "ss", False),          # result slot, value
+    ("unreachable", "", False),
+    ("call", "us", False),              # FUNC in the instance, callee's fp
+    ("call.import", "us", False),       # FUNC * in the instance, callee's fp
+    ("call_indirect", "uuss", False),   # TABLE * and type id in the instance, index, callee's fp
+    ("restore", "", False),             # lands here after a call into another instance
+    ("copy", "ss", True),
+    ("const.i", "si", True),
+    ("const.I", "sI", True),
+    ("select", "ssss", True),           # condition, value if true, value if false
+    ("global.get", "su", True),
+    ("global.get.import", "su", True),
+    ("global.set", "su", False),
+    ("global.set.import", "su", False),
+    ("memory.size", "su", True),
+    ("memory.grow", "ssuF", False),
+    ("memory.fill", "sssu", False),
+    ("memory.copy", "sssuu", False),
+    ("memory.init", "sssuu", False),
+    ("data.drop", "u", False),
+    ("table.get", "ssu", True),
+    ("table.set", "ssu", False),
+    ("table.size", "su", True),
+    ("table.grow", "sssuF", False),
+    ("table.fill", "sssu", False),
+    ("table.copy", "sssuu", False),
+    ("table.init", "sssuu", False),
+    ("elem.drop", "u", False),
+    ("ref.func", "su", True),
+    ("ref.func.import", "su", True),
+)
+
+FORMS = {form.name: form for form in _rows()}
+FORMS.update((name, Form(name, fields, result=result)) for name, fields, result in SPECIAL)

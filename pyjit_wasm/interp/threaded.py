@@ -1,0 +1,100 @@
+"""Threaded code: the sink that writes the forms of a function as words the handlers run over.
+
+Each instruction starts with its handler's address (eight bytes, aligned), its fields follow. Branch
+displacements are relative to the instruction's first byte. The code of a function is shared by all
+instances of its module: what belongs to an instance is addressed as an offset into its INSTANCE block.
+"""
+import bisect
+import ctypes
+import struct
+import weakref
+
+from pyjit_wasm.frames.forms import FORMS
+from pyjit_wasm.frames.operands import Operands
+from pyjit_wasm.runtime import trace
+
+_DISPLACEMENT = struct.Struct("<i").pack_into
+_WORD = struct.Struct("<I").pack_into
+_TABLE = FORMS["br_table"]
+
+
+class ThreadedCode:
+    """Finished code of one function: `address`, `size` in bytes, `frame_bytes`, `loops` (how many loop
+    headers). Knows which wasm instruction each of its addresses belongs to."""
+
+    __slots__ = ("module", "funcidx", "buffer", "address", "size", "origins", "frame_bytes", "loops", "__weakref__")
+    is_handlers = False
+
+    def __init__(self, module, code, origins, operands):
+        self.module, self.funcidx = module, operands.funcidx
+        self.buffer = ctypes.create_string_buffer(bytes(code), len(code))
+        self.address, self.size = ctypes.addressof(self.buffer), len(code)
+        self.origins = origins  # (code offset, wasm byte offset) of every instruction, ascending
+        self.frame_bytes, self.loops = 8 * operands.frame_slots, operands.loops
+        trace.register(weakref.ref(self), self.address, self.address + self.size)
+
+    def __del__(self, unregister=trace.unregister):
+        unregister(self.address)
+
+    def frames_at(self, address, exact):
+        """[(funcidx, name, wasm byte offset)] of an instruction, or of the one before a return address."""
+        place = address - self.address - (not exact)
+        index = bisect.bisect(self.origins, (place, 1 << 62)) - 1
+        return [(self.funcidx, self.module.function_name(self.funcidx), self.origins[index][1])]
+
+    def instruction_before(self, address, handler):
+        """Address of the last instruction at or before `address` that this handler runs."""
+        while ctypes.c_uint64.from_address(address).value != handler and address > self.address:
+            address -= 8
+        return address
+
+
+class _Writer:
+    """Collects code; labels are patched when they are bound."""
+
+    def __init__(self, handlers):
+        self.handlers = handlers
+        self.code, self.origins, self.frame_patches = bytearray(), [], []
+        self.offset = 0
+
+    def emit(self, form, values):
+        start = len(self.code)
+        self.origins.append((start, self.offset))
+        fields = form.fields
+        if fields[-1:] == "d":
+            values = (*values[:-1], self.reach(values[-1], start, start + form.offsets[-1]))
+        elif "F" in fields:
+            self.frame_patches.append(start + form.offsets[fields.index("F")])
+        self.code += form.pack(self.handlers[form.name], *values)
+
+    def reach(self, label, start, place):
+        """The displacement to `label`, or 0 and a note to patch `place`."""
+        if label.position is not None:
+            return label.position - start
+        label.patches.append((start, place))
+        return 0
+
+    def emit_table(self, slot, labels):
+        start = len(self.code)
+        self.origins.append((start, self.offset))
+        self.code += _TABLE.pack(self.handlers["br_table"], slot, len(labels) - 1)
+        for label in labels:
+            place = len(self.code)
+            self.code += b"\0\0\0\0"
+            _DISPLACEMENT(self.code, place, self.reach(label, start, place))
+        self.code += bytes(-len(self.code) % 8)
+
+    def bind(self, label):
+        label.position = len(self.code)
+        for start, place in label.patches:
+            _DISPLACEMENT(self.code, place, label.position - start)
+
+
+def translate(module, funcidx, layout, handlers):
+    """Body to ThreadedCode. `handlers`: {form name: address}. Raises FrameTooLarge."""
+    writer = _Writer(handlers)
+    operands = Operands(module, funcidx, layout, writer)
+    operands.run()
+    for place in writer.frame_patches:
+        _WORD(writer.code, place, 8 * operands.frame_slots)
+    return ThreadedCode(module, writer.code, writer.origins, operands)

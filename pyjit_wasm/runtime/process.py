@@ -1,0 +1,110 @@
+"""What there is once per process: the words generated code reads, threads, guarded address ranges."""
+import ctypes
+import os
+import threading
+
+from pyjit_wasm import config
+from pyjit_wasm.runtime import arena, libc
+from pyjit_wasm.runtime.layout import RUNTIME, THREAD
+from pyjit_wasm.runtime.services import provides, serve
+
+_words = (ctypes.c_uint64 * (RUNTIME.size // 8))()
+address = ctypes.addressof(_words)
+
+
+def put(offset, value):
+    """Set a word of the RUNTIME struct."""
+    _words[offset // 8] = value
+
+
+def get(offset):
+    return _words[offset // 8]
+
+
+class Ranges:
+    """The address ranges of linear memories, where a fault of guest code is a trap: an array of
+    (low, high) that the signal handler searches. It may be reading while an entry comes or goes, so an
+    entry is complete before the count includes it."""
+
+    def __init__(self):
+        self._capacity, self._index = 64, {}
+        self._array = (ctypes.c_uint64 * (2 * self._capacity))()
+        self._old = []
+        put(RUNTIME.ranges, ctypes.addressof(self._array))
+
+    def add(self, low, high):
+        count = len(self._index)
+        if count == self._capacity:
+            self._grow()
+        self._array[2 * count], self._array[2 * count + 1] = low, high
+        self._index[low] = count
+        put(RUNTIME.range_count, count + 1)
+
+    def remove(self, low):
+        place, last = self._index.pop(low), len(self._index)
+        if place != last:
+            self._array[2 * place:2 * place + 2] = self._array[2 * last:2 * last + 2]
+            self._index[self._array[2 * place]] = place
+        put(RUNTIME.range_count, last)
+
+    def _grow(self):
+        self._capacity *= 2
+        larger = (ctypes.c_uint64 * (2 * self._capacity))()
+        larger[:self._capacity] = self._array[:]
+        self._old.append(self._array)  # a handler may still be reading it
+        self._array = larger
+        put(RUNTIME.ranges, ctypes.addressof(larger))
+
+
+ranges = Ranges()
+
+_pthread_attr = ctypes.c_char * 128
+_free = libc.symbol("free")
+libc.libc.calloc.restype = ctypes.c_void_p
+libc.libc.pthread_self.restype = ctypes.c_void_p
+libc.libc.pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
+libc.libc.pthread_getattr_np.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+
+
+def _make_thread_key():
+    key = ctypes.c_uint()
+    if libc.libc.pthread_key_create(ctypes.byref(key), ctypes.c_void_p(_free)):
+        raise MemoryError("no thread-specific key left")
+    return key.value
+
+
+_key = _make_thread_key()
+
+
+def _stack_bounds():
+    """(lowest address, size in bytes) of the calling thread's machine stack."""
+    attributes, low, size = _pthread_attr(), ctypes.c_void_p(), ctypes.c_size_t()
+    libc.libc.pthread_getattr_np(libc.libc.pthread_self(), attributes)
+    libc.libc.pthread_attr_getstack(attributes, ctypes.byref(low), ctypes.byref(size))
+    libc.libc.pthread_attr_destroy(attributes)
+    return low.value, size.value
+
+
+@provides
+def new_thread(*_):
+    """Address of a THREAD for the calling thread, which runs wasm for the first time."""
+    low, size = _stack_bounds()
+    reserve = min(config.NATIVE_STACK_RESERVE, size // 4)
+    limit = max(low + reserve, low + size - config.NATIVE_STACK_LIMIT)
+    thread = libc.libc.calloc(1, THREAD.size)
+    ctypes.c_uint64.from_address(thread + THREAD.native_limit).value = limit
+    libc.libc.pthread_setspecific(_key, thread)
+    return thread
+
+
+def _describe():
+    put(RUNTIME.thread_key, _key)
+    put(RUNTIME.guest_lo, arena.guest.lo)
+    put(RUNTIME.guest_hi, arena.guest.hi)
+    put(RUNTIME.service, id(serve))
+    if threading.current_thread() is threading.main_thread():
+        put(RUNTIME.main_thread, libc.libc.pthread_self())
+
+
+_describe()
+os.register_at_fork(after_in_child=lambda: put(RUNTIME.main_thread, libc.libc.pthread_self()))

@@ -1,0 +1,232 @@
+"""The store (spec 4.2): memory, table, global and function instances as generated code sees them.
+
+Each object owns a struct of `runtime.layout` and the bytes behind it; `address` is the struct's. Linear
+memory is a reservation whose pages are committed on growth: the base never moves. Tables likewise.
+"""
+import ctypes
+import struct
+
+from pyjit_wasm import config
+from pyjit_wasm.runtime import libc, process
+from pyjit_wasm.runtime.layout import FUNC, MEM, TABLE
+from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.types import I32, Limits, MemType, TableType
+
+_PAGE = config.PAGE
+_MACHINE_PAGE = 4096
+_OBJECT = ctypes.py_object
+
+
+class _Owner:
+    """Owns a ctypes struct of 64-bit words at `address`."""
+
+    def __init__(self, layout):
+        self.words = (ctypes.c_uint64 * (layout.size // 8))()
+        self.address = ctypes.addressof(self.words)
+
+    def get(self, offset):
+        return self.words[offset // 8]
+
+    def put(self, offset, value):
+        self.words[offset // 8] = value
+
+
+class MemoryInst(_Owner):
+    """A linear memory of `type` (MemType). `guarded`: index + offset of 33 bits stays inside the
+    reservation, so that compiled code may leave bounds checks to the guard pages."""
+
+    def __init__(self, type, guarded=True):
+        super().__init__(MEM)
+        most = config.MAX_PAGES if type.addr == I32 else config.MAX_PAGES_64
+        limit = most if type.limits.max is None else min(type.limits.max, most)
+        if type.limits.min > limit:
+            raise MemoryError(f"cannot allocate a memory of {type.limits.min} pages")
+        self.type, self.guarded = type, guarded and type.addr == I32
+        self.reserved = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
+        self.base = 0
+        self.base = libc.reserve(self.reserved)
+        process.ranges.add(self.base, self.base + self.reserved)
+        self.put(MEM.base, self.base)
+        self.put(MEM.max_pages, limit)
+        self.put(MEM.guarded, self.guarded)
+        self.put(MEM.object, id(self))
+        self.grow(type.limits.min)
+
+    def __del__(self, release=libc.release, ranges=process.ranges):
+        if self.base:
+            ranges.remove(self.base)
+            release(self.base, self.reserved)
+
+    @property
+    def bytes(self):
+        return self.words[MEM.bytes // 8]
+
+    def grow(self, pages):
+        """Add pages; the size before in pages, or -1 if they are not to be had (spec 4.4.7)."""
+        size = self.words[MEM.bytes // 8]
+        before = size // _PAGE
+        if before + pages > self.words[MEM.max_pages // 8]:
+            return -1
+        try:
+            libc.protect(self.base + size, pages * _PAGE, libc.PROT_RW)
+        except MemoryError:
+            return -1
+        self.words[MEM.bytes // 8] = size + pages * _PAGE
+        return before
+
+    @property
+    def current_type(self):
+        """The type for import matching: the limits' minimum is the current size."""
+        return MemType(self.type.addr, Limits(self.bytes // _PAGE, self.type.limits.max), self.type.shared)
+
+
+class TableInst(_Owner):
+    """A table of `type` (TableType); elements are references, eight bytes each, 0 is null. `keepers`
+    are the instances whose functions may be in it."""
+
+    def __init__(self, type, init=0):
+        super().__init__(TABLE)
+        limit = config.MAX_TABLE if type.limits.max is None else min(type.limits.max, config.MAX_TABLE)
+        if type.limits.min > limit:
+            raise MemoryError(f"cannot allocate a table of {type.limits.min} elements")
+        self.type, self.keepers = type, []
+        self.reserved = -(-max(limit, 1) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
+        self.base = 0
+        self.base = libc.reserve(self.reserved)
+        self.put(TABLE.elems, self.base)
+        self.put(TABLE.max, limit)
+        self.put(TABLE.object, id(self))
+        self.grow(type.limits.min, init)
+
+    def __del__(self, release=libc.release):
+        if self.base:
+            release(self.base, self.reserved)
+
+    @property
+    def length(self):
+        return self.words[TABLE.length // 8]
+
+    def grow(self, count, init):
+        """Add elements; the length before, or -1."""
+        before = self.length
+        if before + count > self.get(TABLE.max):
+            return -1
+        start = -(-before * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
+        end = -(-(before + count) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
+        try:
+            libc.protect(self.base + start, end - start, libc.PROT_RW)
+        except MemoryError:
+            return -1
+        if init and count:
+            cells = (ctypes.c_uint64 * count).from_address(self.base + 8 * before)
+            cells[:] = [init] * count
+        self.put(TABLE.length, before + count)
+        return before
+
+    def read(self, index):
+        return ctypes.c_uint64.from_address(self.base + 8 * index).value
+
+    def write(self, index, references):
+        """Store a list of references from `index` on; the caller has checked the bounds."""
+        if references:
+            (ctypes.c_uint64 * len(references)).from_address(self.base + 8 * index)[:] = references
+
+    @property
+    def current_type(self):
+        return TableType(self.type.addr, Limits(self.length, self.type.limits.max), self.type.elem)
+
+
+class GlobalInst:
+    """A global of `type` (GlobalType) whose 16-byte cell is at `address`, inside memory that `owner`
+    keeps; `keepers` as for tables."""
+
+    def __init__(self, type, address=None, owner=None):
+        self.type, self.keepers = type, []
+        self.owner = owner or ctypes.create_string_buffer(16)
+        self.address = address or ctypes.addressof(self.owner)
+        self.cell = ctypes.c_uint64.from_address(self.address)
+
+    @property
+    def bits(self):
+        return self.cell.value
+
+    @bits.setter
+    def bits(self, value):
+        self.cell.value = value
+
+    @property
+    def current_type(self):
+        return self.type
+
+
+class FuncInst:
+    """A function: the FUNC at `address`, its `deftype`, and `owner`, which keeps it alive."""
+
+    __slots__ = ("address", "deftype", "owner", "__weakref__")
+
+    def __init__(self, address, deftype, owner):
+        self.address, self.deftype, self.owner = address, deftype, owner
+
+    @property
+    def current_type(self):
+        return self.deftype
+
+
+# host functions run in no instance: an INSTANCE block of zeroes
+_no_instance = ctypes.create_string_buffer(64)
+_FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
+
+
+class HostFunc(_Owner):
+    """A function instance made from something outside: `host` is the address called, `keep` whatever
+    must live as long (a Python callable, a C function pointer object)."""
+
+    def __init__(self, deftype, entry, ip, host, keep):
+        super().__init__(FUNC)
+        self.deftype, self.keep = deftype, keep
+        _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host)
+
+    @property
+    def current_type(self):
+        return self.deftype
+
+
+def _object(address):
+    """The Python object at an address that is known to be alive."""
+    return ctypes.cast(address, _OBJECT).value
+
+
+def _word(address, offset):
+    return ctypes.c_uint64.from_address(address + offset).value
+
+
+@provides
+def memory_grow(memory, pages, _):
+    return _object(_word(memory, MEM.object)).grow(pages)
+
+
+@provides
+def table_grow(table, init, count):
+    return _object(_word(table, TABLE.object)).grow(count, init & 0xFFFFFFFFFFFFFFFF)
+
+
+class Externs:
+    """Python objects that guests hold as externref: the reference is the object's address, and the object
+    is kept here as long as anything may refer to it. The collector of a later issue will shrink this."""
+
+    def __init__(self):
+        self._objects = {}
+
+    def reference(self, thing):
+        if thing is None:
+            return 0
+        self._objects[id(thing)] = thing
+        return id(thing)
+
+    def thing(self, reference):
+        return self._objects[reference] if reference else None
+
+
+externs = Externs()
+
+

@@ -1,0 +1,51 @@
+"""From code addresses back to wasm: who owns an address, and which instruction of which function it is."""
+import bisect
+
+from pyjit_wasm.errors import Frame
+
+_starts, _owners = [], []
+
+
+def register(owner, start, end):
+    """`owner()`, a weak reference, answers for code addresses in [start, end): see `frames`."""
+    place = bisect.bisect(_starts, start)
+    _starts.insert(place, start)
+    _owners.insert(place, (end, owner))
+
+
+def unregister(start):
+    place = bisect.bisect_left(_starts, start)
+    if place < len(_starts) and _starts[place] == start:
+        del _starts[place], _owners[place]
+
+
+def owner_of(address):
+    """The live owner of a code address, or None."""
+    place = bisect.bisect(_starts, address) - 1
+    if place < 0:
+        return None
+    end, owner = _owners[place]
+    return owner() if address < end else None
+
+
+def frames(addresses):
+    """A function that resolves a trace when called: addresses innermost first, of which all but the
+    first are return addresses; that is the first one's case too in native code. Owners are looked up
+    now, because they may be gone later; the costly part waits."""
+    found = [(owner_of(address if index == 0 else address - 1), address) for index, address in enumerate(addresses)]
+
+    def resolve():
+        result, handler = [], None
+        for index, (owner, address) in enumerate(found):
+            if owner is None:
+                continue
+            if owner.is_handlers:  # a fault: the pc first, then about where the handler's ip was
+                handler = owner.handler_at(address)
+                continue
+            exact = index == 0
+            if handler is not None:
+                address, exact, handler = owner.instruction_before(address, handler), True, None
+            result += [Frame(*place) for place in owner.frames_at(address, exact)]
+        return tuple(result)
+
+    return resolve

@@ -1,0 +1,72 @@
+"""Validation of modules (spec 3.5)."""
+from pyjit_wasm.errors import ValidationError
+from pyjit_wasm.types import matches
+from pyjit_wasm.valid.body import lookup
+from pyjit_wasm.valid.function import check_constant, check_function
+from pyjit_wasm.valid.types import check_default, check_memory, check_table, check_tag, check_types
+
+
+def validate(module):
+    """Check that the module is valid, else raise ValidationError; the Facts of every defined function."""
+    check_types(module.types)
+    for checked, types in ((check_tag, module.tags), (check_table, module.tables), (check_memory, module.mems)):
+        for type_ in types:
+            checked(type_)
+    imported = module.globals[:len(module.globals) - len(module.global_defs)]
+    check_tables(module, imported)
+    check_globals(module, len(imported))
+    check_segments(module)
+    check_start(module)
+    check_exports(module)
+    functions = zip(module.funcs[module.imported_funcs:], module.codes, strict=True)
+    return tuple([check_function(module, deftype, code) for deftype, code in functions])
+
+
+def check_tables(module, globals_):
+    for table in module.table_defs:
+        if table.init is None:
+            check_default(table.type.elem)
+        else:
+            check_constant(module, globals_, table.init, table.type.elem)
+
+
+def check_globals(module, imported):
+    """An initial value may refer to the globals before."""
+    for index, global_ in enumerate(module.global_defs, imported):
+        check_constant(module, module.globals[:index], global_.init, global_.type.valtype)
+
+
+def check_segments(module):
+    for elem in module.elems:
+        for init in elem.inits:
+            check_constant(module, module.globals, init, elem.reftype)
+        if elem.mode == "active":
+            table = lookup(module.tables, elem.table, "table")
+            if not matches(elem.reftype, table.elem):
+                raise ValidationError(f"type mismatch: element segment's type {elem.reftype} does not match "
+                                      f"{table.elem}")
+            check_constant(module, module.globals, elem.offset, table.addr)
+    for data in module.datas:
+        if data.mode == "active":
+            memory = lookup(module.mems, data.memory, "memory")
+            check_constant(module, module.globals, data.offset, memory.addr)
+
+
+def check_start(module):
+    if module.start is None:
+        return
+    comp = lookup(module.funcs, module.start, "function").comp
+    if comp.params or comp.results:
+        raise ValidationError("start function must have type [] -> []")
+
+
+def check_exports(module):
+    spaces = {"func": (module.funcs, "function"), "table": (module.tables, "table"),
+              "memory": (module.mems, "memory"), "global": (module.globals, "global"), "tag": (module.tags, "tag")}
+    seen = set()
+    for export in module.exports:
+        space, what = spaces[export.kind]
+        lookup(space, export.index, what)
+        if export.name in seen:
+            raise ValidationError(f"duplicate export name {export.name!r}")
+        seen.add(export.name)
