@@ -45,7 +45,8 @@ def test_facts():
         4, frozenset((1, 2)), False, False, False)
     assert (second.has_loop, second.indirect, second.calls) == (True, True, frozenset())
     assert third.bulk and not third.has_loop
-    for bulk in ("(memory.fill (i32.const 0) (i32.const 0) (i32.const 0))", "(table.copy (i32.const 0) (i32.const 0) (i32.const 0))"):
+    for bulk in ("(memory.fill (i32.const 0) (i32.const 0) (i32.const 0))",
+                 "(table.copy (i32.const 0) (i32.const 0) (i32.const 0))"):
         assert valid(f"(memory 1) (table 1 funcref) (func {bulk})")[0].bulk
 
 
@@ -64,7 +65,8 @@ def test_facts():
     ("(table 1 externref) (func (call_indirect (i32.const 0)))", "type mismatch"),
     ("(func (result i32) (return_call 1)) (func (result i64) (i64.const 0))", "type mismatch"),
     ("(func (drop (select (ref.null func) (ref.null func) (i32.const 0))))", "type mismatch"),
-    ("(func (select (result i32 i32) (i32.const 0) (i32.const 0) (i32.const 0)) (drop) (drop))", "invalid result arity"),
+    ("(func (select (result i32 i32) (i32.const 0) (i32.const 0) (i32.const 0)) (drop) (drop))",
+     "invalid result arity"),
     ("(func (throw 0))", "unknown tag 0"),
     ("(tag (param i32)) (func (block (try_table (catch 0 0))))", "type mismatch"),
     ("(func (block (try_table (catch_all_ref 0))))", "type mismatch"),
@@ -82,23 +84,31 @@ def test_facts():
     ("(memory 1) (func (drop (v128.load8_lane align=2 0 (i32.const 0) (v128.const i64x2 0 0))))", "alignment"),
     ("(memory i64 1) (func (drop (i32.load (i32.const 0))))", "type mismatch"),
     ("(memory 1) (memory i64 1) (func (memory.copy 0 1 (i32.const 0) (i64.const 0) (i64.const 0)))", "type mismatch"),
-    ("(memory 1) (func (memory.init 1 (i32.const 0) (i32.const 0) (i32.const 0))) (data \"\")", "unknown data segment 1"),
+    ("(memory 1) (func (memory.init 1 (i32.const 0) (i32.const 0) (i32.const 0))) (data \"\")",
+     "unknown data segment 1"),
     ("(func (elem.drop 0))", "unknown elem segment 0"),
-    ("(table 1 funcref) (table 1 externref) (func (table.copy 0 1 (i32.const 0) (i32.const 0) (i32.const 0)))", "type mismatch"),
-    ("(memory 65537)", "memory size must be at most 65536 pages (4GiB)"), ("(memory 2 1)", "size minimum must not be greater"),
-    ("(memory i64 0x1_0000_0000_0001)", "memory size"), ("(table 2 1 funcref)", "size minimum must not be greater than maximum"),
+    ("(table 1 funcref) (table 1 externref) (func (table.copy 0 1 (i32.const 0) (i32.const 0) (i32.const 0)))",
+     "type mismatch"),
+    ("(memory 65537)", "memory size must be at most 65536 pages (4GiB)"),
+    ("(memory 2 1)", "size minimum must not be greater"),
+    ("(memory i64 0x1_0000_0000_0001)", "memory size"),
+    ("(table 2 1 funcref)", "size minimum must not be greater than maximum"),
     ("(table 1 (ref func))", "type mismatch"),
     # references and aggregates
-    ("(func (drop (ref.func 0)))", "undeclared function reference"), ("(func (drop (ref.func 9)))", "unknown function 9"),
+    ("(func (drop (ref.func 0)))", "undeclared function reference"),
+    ("(func (drop (ref.func 9)))", "unknown function 9"),
     ("(func (drop (ref.is_null (i32.const 0))))", "type mismatch"),
     ("(type (struct (field i8))) (func (param (ref 0)) (drop (struct.get 0 0 (local.get 0))))", "type mismatch"),
-    ("(type (struct (field i32))) (func (param (ref 0)) (struct.set 0 0 (local.get 0) (i32.const 0)))", "immutable field"),
+    ("(type (struct (field i32))) (func (param (ref 0)) (struct.set 0 0 (local.get 0) (i32.const 0)))",
+     "immutable field"),
     ("(type (struct (field i32))) (func (param (ref 0)) (drop (struct.get 0 1 (local.get 0))))", "unknown field 1"),
     ("(type (struct (field (ref any)))) (func (drop (struct.new_default 0)))", "type mismatch"),
-    ("(type (array i8)) (func (param (ref 0)) (array.set 0 (local.get 0) (i32.const 0) (i32.const 0)))", "immutable array"),
+    ("(type (array i8)) (func (param (ref 0)) (array.set 0 (local.get 0) (i32.const 0) (i32.const 0)))",
+     "immutable array"),
     ("(type (array (mut i8))) (type (array i16)) (func (param (ref 0) (ref 1)) (array.copy 0 1 (local.get 0) "
      "(i32.const 0) (local.get 1) (i32.const 0) (i32.const 0)))", "array types do not match"),
-    ("(type (array anyref)) (data \"\") (func (drop (array.new_data 0 0 (i32.const 0) (i32.const 0))))", "array type is not"),
+    ("(type (array anyref)) (data \"\") (func (drop (array.new_data 0 0 (i32.const 0) (i32.const 0))))",
+     "array type is not"),
     ("(func (param anyref) (result eqref) (br_on_cast 0 eqref anyref (local.get 0)) (unreachable))", "type mismatch"),
     ("(type (struct)) (func (drop (ref.cast (ref 0) (ref.null func))))", "type mismatch"),
     # lanes
@@ -111,7 +121,8 @@ def test_facts():
     ("(global i32 (i32.ctz (i32.const 0)))", "constant expression required"),
     ("(global (mut i32) (i32.const 0)) (global i32 (global.get 0))", "constant expression required"),
     ("(global i32 (global.get 0))", "unknown global 0"),
-    ("(table 1 funcref) (elem (i64.const 0))", "type mismatch"), ("(elem (table 1) (i32.const 0) func)", "unknown table 1"),
+    ("(table 1 funcref) (elem (i64.const 0))", "type mismatch"),
+    ("(elem (table 1) (i32.const 0) func)", "unknown table 1"),
     ("(data (i32.const 0))", "unknown memory 0"),
     ("(func $f (result i32) (i32.const 0)) (start $f)", "start function"),
     ("(func) (export \"a\" (func 0)) (export \"a\" (func 0))", "duplicate export name"),
@@ -177,7 +188,8 @@ def test_errors_tell_the_offset():
 
 
 def test_offset_out_of_range():
-    module = decode(HEADER + b"\1\4\1\x60\0\0\3\2\1\0\5\3\1\0\1\x0a\x0e\1\x0c\0\x41\0\x28\0\x80\x80\x80\x80\x10\x1a\x0b")
+    module = decode(HEADER + b"\1\4\1\x60\0\0\3\2\1\0\5\3\1\0\1"
+                    b"\x0a\x0e\1\x0c\0\x41\0\x28\0\x80\x80\x80\x80\x10\x1a\x0b")
     with pytest.raises(ValidationError, match="offset out of range"):
         validate(module)
 
@@ -185,9 +197,11 @@ def test_offset_out_of_range():
 def test_hostile_immediates_fail_fast():
     began = time.perf_counter()
     # array.new_fixed of 2^32-1 elements, in unreachable code and elsewhere
-    for code, accepted in ((b"\0\xfb\x08\1\xff\xff\xff\xff\x0f\x1a", True), (b"\xfb\x08\1\xff\xff\xff\xff\x0f\x1a", False)):
+    for code, accepted in ((b"\0\xfb\x08\1\xff\xff\xff\xff\x0f\x1a", True),
+                           (b"\xfb\x08\1\xff\xff\xff\xff\x0f\x1a", False)):
         body = b"\0" + code + b"\x0b"
-        module = decode(HEADER + b"\1\7\2\x60\0\0\x5e\x7f\0\3\2\1\0" + b"\x0a" + bytes([len(body) + 2, 1, len(body)]) + body)
+        module = decode(HEADER + b"\1\7\2\x60\0\0\x5e\x7f\0\3\2\1\0\x0a"
+                        + bytes([len(body) + 2, 1, len(body)]) + body)
         if accepted:
             validate(module)
         else:
@@ -217,7 +231,9 @@ def test_compiled_module(tmp_path):
             sort(v, last); sort(v + last + 1, n - last - 1);
         }
         double mean(int n) { double s = 0; for (int i = 0; i < n; i++) s += data[i]; return s / n; }
-        int pick(int i) { switch (i) { case 0: return 7; case 1: return data[3]; case 2: return 9; default: return i; } }
+        int pick(int i) {
+            switch (i) { case 0: return 7; case 1: return data[3]; case 2: return 9; default: return i; }
+        }
         int *start(void) { return data; }""")
     subprocess.run([sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-nostdlib", "-O2",
                     "-Wl,--no-entry", "-Wl,--export=sort", "-o", tmp_path / "sort.wasm", source], check=True)

@@ -4,11 +4,15 @@ An entry is native code that will run in this process, so a directory that other
 used, and an entry whose digest does not match is ignored and rebuilt. Writes go to a temporary file
 that is renamed. The place is `$PYJIT_WASM_CACHE` (or "off"), else `$XDG_CACHE_HOME/pyjit_wasm`.
 """
-import hashlib
 import os
 import sys
 
 from pyjit_wasm import config
+
+try:
+    from _blake2 import blake2s  # hashlib would load OpenSSL
+except ImportError:
+    from hashlib import blake2s
 
 _MAGIC = b"pyjit_wasm object 1\n"
 _HEADER = len(_MAGIC) + 32
@@ -48,15 +52,15 @@ def _environment_digest():
     """Changes with this package's sources, llvmlite, Python and the processor."""
     global _digest
     if _digest is None:
-        digest = hashlib.sha256(sys.version.encode())
+        state = blake2s(sys.version.encode())
         for folder in ("", "opcodes", "codegen", "interp", "runtime", "frames"):
             for entry in sorted(os.scandir(os.path.join(_package, folder)), key=lambda e: e.name):
                 if entry.name.endswith(".py"):
                     status = entry.stat()
-                    digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-        digest.update(_llvm_version().encode())
-        digest.update(_processor())
-        _digest = digest.digest()
+                    state.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        state.update(_llvm_version().encode())
+        state.update(_processor())
+        _digest = state.digest()
     return _digest
 
 
@@ -76,14 +80,19 @@ def _processor():
                       if line.startswith((b"model name", b"flags", b"vendor_id", b"cpu family", b"model\t")))
 
 
+def digest(data):
+    """32 bytes that stand for `data`."""
+    return blake2s(data).digest()
+
+
 def key(*parts):
     """File name for what is made from `parts` (bytes or str) in this environment."""
-    digest = hashlib.sha256(_environment_digest())
+    state = blake2s(_environment_digest())
     for part in parts:
         part = part.encode() if isinstance(part, str) else part
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
+        state.update(len(part).to_bytes(8, "little"))
+        state.update(part)
+    return state.hexdigest()
 
 
 def fetch(name):
@@ -101,7 +110,7 @@ def fetch(name):
     except OSError:
         return None
     payload = entry[_HEADER:]
-    if entry[:_HEADER] != _MAGIC + hashlib.sha256(payload).digest():
+    if entry[:_HEADER] != _MAGIC + digest(payload):
         return None
     return payload
 
@@ -114,7 +123,7 @@ def store(name, payload):
     temporary = os.path.join(place, f".{name}.{os.getpid()}.{id(payload):x}")
     try:
         with open(temporary, "wb") as file:
-            file.write(_MAGIC + hashlib.sha256(payload).digest() + payload)
+            file.write(_MAGIC + digest(payload) + payload)
         os.rename(temporary, os.path.join(place, name))
         _shrink(place, len(payload))
     except OSError:

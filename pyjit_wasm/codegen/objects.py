@@ -2,19 +2,16 @@
 from pyjit_wasm.codegen import cache
 
 
-def fetch(kind, identity, use_cache):
-    """(cache name, object bytes or None) for what `kind` and `identity` (str or bytes) describe."""
+def build(kind, identity, source, level, use_cache=True, compile=None):
+    """Object bytes for what `kind` and `identity` (str or bytes) describe. `source()` gives the IR text if
+    it has to be compiled, by `compile(text, level)` if given, else in this process."""
     name = cache.key(kind, identity) if use_cache else None
-    return name, cache.fetch(name) if use_cache else None
-
-
-def build(kind, identity, source, level, use_cache=True):
-    """Object bytes; `source()` gives the IR text if it has to be compiled."""
-    name, data = fetch(kind, identity, use_cache)
+    data = cache.fetch(name) if use_cache else None
     if data is None:
-        from pyjit_wasm.codegen import llvm
+        if compile is None:
+            from pyjit_wasm.codegen.llvm import compile_ir as compile
 
-        data = llvm.compile_ir(source(), level)
+        data = compile(source(), level)
         if use_cache:
             cache.store(name, data)
     return data

@@ -1,0 +1,48 @@
+"""A compile unit in memory: entry addresses, and the way back from its addresses to wasm."""
+import bisect
+import weakref
+
+from pyjit_wasm.codegen import native
+from pyjit_wasm.runtime import arena, loader, trace
+
+
+class CompiledUnit:
+    """`entries` {funcidx: address of native code}, `loops` {(funcidx, loop ordinal): address},
+    `members` the functions compiled in it, `bytes` of code and constants."""
+
+    is_handlers = False
+
+    def __init__(self, unit, data):
+        self._loaded = loader.load(data, arena.guest, native.externals)
+        self._module, self._lines = unit.module, None
+        symbols = self._loaded.symbols
+        self.members, self.bytes = unit.members, self._loaded.size
+        self.entries = {f: symbols[f"entry{f}"] for f in unit.entries}
+        self.loops = {(f, n): symbols[f"osr{f}.{n}"] for f, n in unit.osr}
+        self._start = self._loaded.text[0]
+        self._functions = sorted((address, _funcidx(name)) for name, address in symbols.items()
+                                 if _funcidx(name) is not None)
+        trace.register(weakref.ref(self), *self._loaded.text)
+
+    def __del__(self, unregister=trace.unregister):
+        if hasattr(self, "_start"):
+            unregister(self._start)
+
+    def frames_at(self, address, exact):
+        """[(funcidx, name, wasm byte offset)], innermost first, of the call before a return address."""
+        if self._lines is None:
+            from pyjit_wasm.codegen.lines import Lines
+
+            self._lines = Lines(self._loaded.object)
+        index = bisect.bisect(self._functions, (address - 1, 1 << 62)) - 1
+        places = self._lines.lookup(address - 1 - self._start, self._functions[index][1])
+        return [(funcidx, self._module.function_name(funcidx), offset) for funcidx, offset in places]
+
+
+def _funcidx(symbol):
+    """The function a symbol of a unit stands for: f12, entry12, osr12.0; None for others."""
+    for prefix in ("f", "entry", "osr"):
+        number = symbol[len(prefix):].split(".")[0]
+        if symbol.startswith(prefix) and number.isdigit():
+            return int(number)
+    return None

@@ -1,0 +1,65 @@
+"""A process that compiles: requests are IR texts on its standard input, answers objects on its output.
+
+Both are preceded by a header: a request by the length of the text and of the level's name, an answer by
+its length and 0 for an object or 1 for an error message.
+"""
+import struct
+import sys
+
+_HEADER = struct.Struct("<QQ")
+
+
+class Worker:
+    """A worker process; if none can be started or it dies, compiles in this process instead."""
+
+    def __init__(self):
+        import os
+        import subprocess
+
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", "from pyjit_wasm.codegen.worker import main; main()"], env=environment,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        except OSError:
+            self._process = None
+
+    def compile(self, text, level):
+        """Object bytes. Raises InternalError with what LLVM said."""
+        if self._process is not None:
+            try:
+                return self._ask(text, level)
+            except (OSError, struct.error):
+                self._process = None
+        from pyjit_wasm.codegen.llvm import compile_ir
+
+        return compile_ir(text, level)
+
+    def _ask(self, text, level):
+        text, level = text.encode(), level.encode()
+        pipe = self._process.stdin
+        pipe.write(_HEADER.pack(len(text), len(level)) + level + text)
+        pipe.flush()
+        length, failed = _HEADER.unpack(self._process.stdout.read(_HEADER.size))
+        answer = self._process.stdout.read(length)
+        if failed:
+            from pyjit_wasm.errors import InternalError
+
+            raise InternalError(answer.decode())
+        return answer
+
+
+def main():
+    """Serve until the input ends."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    from pyjit_wasm.codegen.llvm import compile_ir
+
+    while header := requests.read(_HEADER.size):
+        length, level_length = _HEADER.unpack(header)
+        level, text = requests.read(level_length).decode(), requests.read(length).decode()
+        try:
+            answer, failed = compile_ir(text, level), 0
+        except Exception as error:
+            answer, failed = str(error).encode(), 1
+        answers.write(_HEADER.pack(len(answer), failed) + answer)
+        answers.flush()

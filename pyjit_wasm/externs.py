@@ -1,0 +1,180 @@
+"""wasm.Memory, wasm.Table, wasm.Global: made from Python, exported, imported, shared between instances."""
+from pyjit_wasm import config
+from pyjit_wasm.codegen import native
+from pyjit_wasm.function import Function
+from pyjit_wasm.runtime.store import GlobalInst, MemoryInst, TableInst
+from pyjit_wasm.types import EXTERNREF, FUNCREF, I32, GlobalType, Limits, MemType, TableType
+from pyjit_wasm.values import from_bits, to_bits
+
+_REFERENCES = {"funcref": FUNCREF, "externref": EXTERNREF}
+
+
+def _of_store(cls, inst):
+    """The one public object of a store object."""
+    found = getattr(inst, "public", None)
+    if found is None:
+        found = inst.public = cls.__new__(cls)
+        found._bind(inst)
+    return found
+
+
+class Memory(native.buffer_base()):
+    """A linear memory (spec 4.2.8), `min` and `max` in pages of 64 KiB.
+
+    Supports the buffer protocol (`memoryview(memory)`, NumPy): a writable view of the bytes there are
+    now. The base address never moves: a view stays valid when the memory grows. `memory[i]` is a byte,
+    `memory[i:j]` bytes; both can be assigned to. `len(memory)` is in bytes.
+    """
+
+    __slots__ = ("_inst", "__weakref__")
+
+    def __init__(self, min, max=None):
+        self._bind(MemoryInst(MemType(I32, Limits(min, max), False)))
+        self._inst.public = self
+
+    def _bind(self, inst):
+        self._inst = inst
+        native.set_memory(self, inst.address)
+
+    @property
+    def type(self):
+        """MemType; the minimum is the current size."""
+        return self._inst.current_type
+
+    @property
+    def pages(self):
+        """Current size in pages of 64 KiB."""
+        return self._inst.bytes // config.PAGE
+
+    def grow(self, pages):
+        """Add pages of 64 KiB; returns the size before, in pages. Raises ValueError if the maximum or the
+        system forbids it."""
+        before = self._inst.grow(pages) if pages >= 0 else -1
+        if before < 0:
+            raise ValueError(f"cannot grow memory by {pages} pages")
+        return before
+
+    def __len__(self):
+        return self._inst.bytes
+
+    def __getitem__(self, index):
+        view = memoryview(self)[index]
+        return view if isinstance(view, int) else view.tobytes()
+
+    def __setitem__(self, index, value):
+        memoryview(self)[index] = value
+
+    def read(self, offset, size):
+        """`size` bytes from `offset` on. Raises IndexError outside the memory."""
+        self._check(offset, size)
+        return memoryview(self)[offset:offset + size].tobytes()
+
+    def write(self, offset, data):
+        """Store a bytes-like object at `offset`. Raises IndexError outside the memory."""
+        data = memoryview(data).cast("B")
+        self._check(offset, len(data))
+        memoryview(self)[offset:offset + len(data)] = data
+
+    def _check(self, offset, size):
+        if offset < 0 or size < 0 or offset + size > len(self):
+            raise IndexError("outside the memory")
+
+    def __repr__(self):
+        return f"<wasm memory: {self.pages} pages>"
+
+
+class Table:
+    """A table of references (spec 4.2.7): `elem` "funcref" or "externref", sizes in elements."""
+
+    __slots__ = ("_inst", "__weakref__")
+
+    def __init__(self, min, max=None, elem="funcref", init=None):
+        elem = _REFERENCES.get(elem, elem)
+        self._bind(TableInst(TableType(I32, Limits(min, max), elem), to_bits(elem, init)))
+        self._inst.public = self
+
+    def _bind(self, inst):
+        self._inst = inst
+
+    @property
+    def type(self):
+        """TableType; the minimum is the current length."""
+        return self._inst.current_type
+
+    def grow(self, count, init=None):
+        """Add `count` elements; returns the length before. Raises ValueError if it cannot grow so far."""
+        bits = to_bits(self._inst.type.elem, init)
+        before = self._inst.grow(count, bits) if count >= 0 else -1
+        if before < 0:
+            raise ValueError(f"cannot grow table by {count} elements")
+        return before
+
+    def __len__(self):
+        return self._inst.length
+
+    def _index(self, index):
+        index = index + len(self) if index < 0 else index
+        if not 0 <= index < len(self):
+            raise IndexError("out of bounds table access")
+        return index
+
+    def __getitem__(self, index):
+        return from_bits(self._inst.type.elem, self._inst.read(self._index(index)))
+
+    def __setitem__(self, index, value):
+        self._inst.write(self._index(index), [to_bits(self._inst.type.elem, value)])
+
+    def __repr__(self):
+        return f"<wasm table: {len(self)} x {self._inst.type.elem}>"
+
+
+class Global:
+    """A global variable (spec 4.2.9); `valtype` "i32", "i64", "f32", "f64", "funcref" or "externref"."""
+
+    __slots__ = ("_inst", "__weakref__")
+
+    def __init__(self, valtype, value=0, mutable=False):
+        valtype = _REFERENCES.get(valtype, valtype)
+        self._bind(GlobalInst(GlobalType(valtype, mutable)))
+        self._inst.bits = to_bits(valtype, value)
+        self._inst.public = self
+
+    def _bind(self, inst):
+        self._inst = inst
+
+    @property
+    def type(self):
+        """GlobalType."""
+        return self._inst.type
+
+    @property
+    def bits(self):
+        """Raw bits of a number, as for `Function.call_bits`; references as objects."""
+        valtype = self._inst.type.valtype
+        if valtype in ("i32", "f32"):
+            return self._inst.bits & 0xFFFFFFFF
+        return self._inst.bits if valtype in ("i64", "f64") else self.value
+
+    @property
+    def value(self):
+        """The value; assignable if the global is mutable, else AttributeError."""
+        return from_bits(self._inst.type.valtype, self._inst.bits)
+
+    @value.setter
+    def value(self, value):
+        if not self._inst.type.mutable:
+            raise AttributeError("the global is immutable")
+        self._inst.bits = to_bits(self._inst.type.valtype, value)
+
+    def __repr__(self):
+        return f"<wasm global: {'mut ' if self.type.mutable else ''}{self.type.valtype}>"
+
+
+def public(inst):
+    """The object Python sees for a memory, table or global of the store."""
+    return _of_store({MemoryInst: Memory, TableInst: Table, GlobalInst: Global}[type(inst)], inst)
+
+
+def store_object(thing):
+    """The store object behind a public one, or None."""
+    return thing._inst if isinstance(thing, (Memory, Table, Global, Function)) else None

@@ -1,0 +1,179 @@
+"""wasm.Function: an exported function as Python calls it, at the cost of a C call."""
+import ctypes
+import weakref
+
+from pyjit_wasm.codegen import native
+from pyjit_wasm.errors import InternalError
+from pyjit_wasm.runtime.exec_env import ExecEnv
+from pyjit_wasm.runtime.instance import ModuleInstance
+from pyjit_wasm.runtime.layout import CALL_SITE, FUNC
+from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.runtime.store import HostFunc, externs
+from pyjit_wasm.tiering import controller
+from pyjit_wasm.types import F32, I32, RefType
+from pyjit_wasm.values import reference_kind, serve, SERVICE
+
+_HOST_STACK = 1 << 16
+
+
+class Function(native.callable_base()):
+    """A function instance (spec 4.2.6). Call it with one positional argument for each parameter: ints
+    (signed or unsigned, in range of the width), floats, references; it returns None, a value, or a tuple.
+
+    Raises TypeError (count or type of arguments), OverflowError (an integer that does not fit), Trap,
+    InUseError (the instance runs in another thread), or whatever a host function raised.
+    """
+
+    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "__weakref__")
+
+    def __init__(self, inst, env, keep_gil, name, index=None, instance=None):
+        functype = inst.deftype.comp
+        trampolines = native.trampolines(functype)
+        self.type, self.name, self.index, self.instance = functype, name, index, instance
+        self._inst, self._env, self._cells = inst, env, None
+        self._site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, inst.address, keep_gil)
+        native.set_vectorcall(self, trampolines.py_enter, ctypes.addressof(self._site))
+
+    @property
+    def __name__(self):
+        return self.name
+
+    @property
+    def tier(self):
+        """Where the function is: "interp", "native" or "host", a str whose `.why` gives the reason."""
+        if self.instance is None:
+            return controller.Tier("host", "a host function")
+        return controller.tier(self.instance, self.index)
+
+    def call_bits(self, arguments):
+        """Call with raw bits: numbers as unsigned ints of their width, references as objects; the results
+        likewise, as a tuple. Keeps NaN payloads that Python floats would lose."""
+        params, results = self.type.params, self.type.results
+        if len(arguments) != len(params):
+            raise TypeError(f"{self.name}() takes {len(params)} arguments ({len(arguments)} given)")
+        if self._cells is None:
+            self._cells = _CellCaller(self)
+        cells = (ctypes.c_uint64 * (max(len(params), len(results)) + 1))()
+        for i, (valtype, value) in enumerate(zip(params, arguments)):
+            cells[i] = _reference(valtype, value) if isinstance(valtype, RefType) else value
+        self._cells(ctypes.addressof(cells))
+        return tuple(_result(valtype, cells[i]) for i, valtype in enumerate(results))
+
+    def __eq__(self, other):
+        return isinstance(other, Function) and self._inst.address == other._inst.address
+
+    def __hash__(self):
+        return hash(self._inst.address)
+
+    def __repr__(self):
+        return f"<wasm function {self.name}: {self.type}>"
+
+
+class _CellCaller(native.callable_base()):
+    """Calls a Function's wasm with the address of an array of cells."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function):
+        self.function = function
+        enter = native.trampolines(function.type).cells_enter
+        native.set_vectorcall(self, enter, ctypes.addressof(function._site))
+
+
+native.inherit_vectorcall(Function)
+native.inherit_vectorcall(_CellCaller)
+
+
+def _reference(valtype, value):
+    return serve(SERVICE["to_ref"], value, reference_kind(valtype))
+
+
+def _result(valtype, cell):
+    if isinstance(valtype, RefType):
+        return serve(SERVICE["from_ref"], cell, reference_kind(valtype))
+    return cell & 0xFFFFFFFF if valtype in (I32, F32) else cell
+
+
+def of_instance(instance, funcidx):
+    """The Function of a ModuleInstance's function: always the same object."""
+    found = instance.callables.get(funcidx)
+    if found is None:
+        inst = instance.function(funcidx)
+        if funcidx < len(instance.funcs):
+            found = of_store(inst)
+        else:
+            found = Function(inst, instance.exec_env, funcidx in instance.code.brief,
+                             instance.module.function_name(funcidx), funcidx, instance)
+        instance.callables[funcidx] = found
+    return found
+
+
+_of_hosts = weakref.WeakKeyDictionary()
+
+
+def of_store(inst):
+    """The Function of a store object: an instance's function or a host function."""
+    if isinstance(inst, HostFunc):
+        if inst not in _of_hosts:
+            name = getattr(inst.keep, "__name__", "host function")
+            _of_hosts[inst] = Function(inst, ExecEnv(_HOST_STACK), 1, name)
+        return _of_hosts[inst]
+    return of_instance(inst.owner, (inst.address - inst.owner.address - inst.owner.layout.first_func) // FUNC.size
+                       + inst.owner.module.imported_funcs)
+
+
+def host_function(target, deftype):
+    """The store object for a Python callable, with the type its importer wants."""
+    t = native.trampolines(deftype.comp)
+    host = HostFunc(deftype, t.py_host, t.call_native_code, id(target), target)
+    _hosts[host.address] = host
+    return host
+
+
+def foreign_function(address, deftype, keep):
+    """The store object for a C function pointer of exactly that type."""
+    t = native.trampolines(deftype.comp)
+    host = HostFunc(deftype, t.c_host, t.call_native_code, address, keep)
+    _hosts[host.address] = host
+    return host
+
+
+_hosts = weakref.WeakValueDictionary()
+_passed = {}  # functions that went into wasm as references: kept, because tables may hold them
+
+
+@provides
+def to_ref(thing, kind, *_):
+    if kind == 1:
+        return externs.reference(thing)
+    if thing is None:
+        return 0
+    if not isinstance(thing, Function):
+        raise TypeError(f"a wasm function or None is required, not {type(thing).__name__}")
+    _passed[thing._inst.address] = thing._inst
+    return thing._inst.address
+
+
+@provides
+def from_ref(reference, kind, *_):
+    reference &= 0xFFFFFFFFFFFFFFFF
+    if kind == 1:
+        return externs.thing(reference)
+    if not reference:
+        return None
+    host = _hosts.get(reference)
+    if host is not None:
+        return of_store(host)
+    instance, funcidx = controller.running_instance(reference)
+    if not isinstance(instance, ModuleInstance):
+        raise InternalError("not a function reference")
+    return of_instance(instance, funcidx)
+
+
+@provides
+def raise_arity(address, count, *_):
+    function = ctypes.cast(address, ctypes.py_object).value
+    wanted = len(function.type.params)
+    if count == wanted:
+        raise TypeError(f"{function.name}() takes no keyword arguments")
+    raise TypeError(f"{function.name}() takes {wanted} arguments ({count} given)")

@@ -1,0 +1,168 @@
+"""Module instances (spec 4.5.4): the INSTANCE block, its globals, tables, memories and segments."""
+import ctypes
+
+from pyjit_wasm.errors import Trap
+from pyjit_wasm.runtime.exec_env import ExecEnv
+from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, SPAN
+from pyjit_wasm.runtime.store import FuncInst, GlobalInst, HostFunc, MemoryInst, TableInst
+
+_KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst: "memories", GlobalInst: "globals"}
+
+
+class ModuleInstance:
+    """An instance of `code.module` in `mode`, with `imports` (store objects in import order, already
+    matched). `address` is the INSTANCE block's. `keep`: whatever else must live as long. `callables`: the
+    Python objects made for its functions, by index."""
+
+    def __init__(self, code, mode, imports, stack_size):
+        self.code, self.module, self.layout, self.mode = code, code.module, code.layout, mode
+        self._words = (ctypes.c_uint64 * (self.layout.size // 8 + 2))()
+        self.address = ctypes.addressof(self._words)
+        self.funcs, self.tables, self.memories, self.globals = [], [], [], []
+        self.keep, self._elems = list(imports), []
+        self.stack_size, self.callables, self._exec_env = stack_size, {}, None
+        for item in imports:
+            getattr(self, _KINDS[type(item)]).append(item)
+        self._put(INSTANCE_OBJECT, id(self))
+        code.place_functions(self)
+        self._allocate()
+        self._initialise()
+
+    def _put(self, offset, value):
+        self._words[offset // 8] = value
+
+    @property
+    def exec_env(self):
+        """The exec_env that convenience calls use, made when the first one is."""
+        if self._exec_env is None:
+            self._exec_env = ExecEnv(self.stack_size)
+        return self._exec_env
+
+    def func_address(self, funcidx):
+        """Address of a function's FUNC."""
+        if funcidx < len(self.funcs):
+            return self.funcs[funcidx].address
+        return self.address + self.layout.funcs[funcidx]
+
+    def function(self, funcidx):
+        """The store object of a function."""
+        if funcidx < len(self.funcs):
+            return self.funcs[funcidx]
+        return FuncInst(self.func_address(funcidx), self.module.funcs[funcidx], self)
+
+    # --- allocation (spec 4.5.3)
+
+    def _allocate(self):
+        module, layout = self.module, self.layout
+        for offset, item in zip(layout.imports, self.funcs):
+            self._put(offset, item.address)
+        for offset, deftype in zip(layout.type_ids, module.types):
+            self._put(offset, deftype.id)
+        guarded = not self.code.explicit
+        for memtype in module.mems[len(self.memories):]:
+            self.memories.append(MemoryInst(memtype, guarded))
+        for offset, memory in zip(layout.memories, self.memories):
+            self._put(offset, memory.base)
+            self._put(offset + 8, memory.address)
+        for offset, item in zip(layout.globals, self.globals):
+            self._put(offset, item.address)
+        self._define_globals()
+        for table in module.table_defs:
+            self.tables.append(TableInst(table.type, self._evaluate(table.init) if table.init else 0))
+        for offset, table in zip(layout.tables, self.tables):
+            self._put(offset, table.address)
+
+    def _define_globals(self):
+        for item in self.module.global_defs:
+            offset = self.layout.globals[len(self.globals)]
+            cell = GlobalInst(item.type, self.address + offset, self)
+            cell.bits = self._evaluate(item.init)
+            self.globals.append(cell)
+
+    def _evaluate(self, expression):
+        """A constant expression's value, as raw bits."""
+        stack = []
+        for op, imm, _ in expression:
+            _CONSTANT[op.mnemonic](self, stack, imm)
+        return stack.pop()
+
+    # --- segments
+
+    def _initialise(self):
+        module, layout = self.module, self.layout
+        references = [[self._evaluate(init) for init in elem.inits] if elem.mode != "declarative" else []
+                      for elem in module.elems]
+        for elem, items in zip(module.elems, references):
+            if elem.mode == "active":
+                self._write_table(elem, items)
+        for offset, elem, items in zip(layout.elems, module.elems, references):
+            if elem.mode == "passive" and items:
+                array = (ctypes.c_uint64 * len(items))(*items)
+                self._elems.append(array)
+                self._span(offset, ctypes.addressof(array), len(items))
+        for offset, data in zip(layout.datas, module.datas):
+            if data.mode == "active":
+                self._write_memory(data)
+            elif data.end > data.start:
+                self._span(offset, _bytes_address(module.data) + data.start, data.end - data.start)
+
+    def _span(self, offset, base, length):
+        self._put(offset + SPAN.base, base)
+        self._put(offset + SPAN.length, length)
+
+    def _write_table(self, elem, references):
+        table, start = self.tables[elem.table], self._evaluate(elem.offset)
+        if start + len(references) > table.length:
+            raise Trap("out of bounds table access")
+        if elem.table < len(self.tables) - len(self.module.table_defs):
+            table.keepers.append(self)  # our functions outlive us there
+        table.write(start, references)
+
+    def _write_memory(self, data):
+        memory, start = self.memories[data.memory], self._evaluate(data.offset)
+        size = data.end - data.start
+        if start + size > memory.bytes:
+            raise Trap("out of bounds memory access")
+        ctypes.memmove(memory.base + start, _bytes_address(self.module.data) + data.start, size)
+
+
+def _bytes_address(data):
+    """Address of the first byte of a bytes object."""
+    return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value
+
+
+def _constant(mask):
+    return lambda instance, stack, imm: stack.append(imm & mask)
+
+
+def _arithmetic(operation, mask):
+    def apply(instance, stack, imm):
+        right, left = stack.pop(), stack.pop()
+        stack.append(operation(left, right) & mask)
+    return apply
+
+
+def _sum(a, b):
+    return a + b
+
+
+def _difference(a, b):
+    return a - b
+
+
+def _product(a, b):
+    return a * b
+
+
+_WORD, _DOUBLE_WORD = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
+# what constant expressions may contain (spec 3.4.12), on raw bits
+_CONSTANT = {
+    "i32.const": _constant(_WORD), "i64.const": _constant(_DOUBLE_WORD),
+    "f32.const": _constant(_WORD), "f64.const": _constant(_DOUBLE_WORD),
+    "global.get": lambda instance, stack, imm: stack.append(instance.globals[imm].bits),
+    "ref.null": lambda instance, stack, imm: stack.append(0),
+    "ref.func": lambda instance, stack, imm: stack.append(instance.func_address(imm)),
+}
+for _width, _mask in (("i32", _WORD), ("i64", _DOUBLE_WORD)):
+    for _name, _operation in (("add", _sum), ("sub", _difference), ("mul", _product)):
+        _CONSTANT[f"{_width}.{_name}"] = _arithmetic(_operation, _mask)

@@ -1,0 +1,100 @@
+"""Decides when functions change tier: the services that generated code calls, and the reasons."""
+import ctypes
+
+from pyjit_wasm import config
+from pyjit_wasm.runtime.layout import FUNC, INSTANCE_OBJECT
+from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.tiering import units
+from pyjit_wasm.tiering.module_code import NEVER, TOO_LARGE
+from pyjit_wasm.tiering.queue import queue
+
+
+def _word(address):
+    return ctypes.c_uint64.from_address(address)
+
+
+def running_instance(func):
+    """(instance, funcidx) of the FUNC at an address that is being called."""
+    block = _word(func + FUNC.inst).value
+    instance = ctypes.cast(_word(block + INSTANCE_OBJECT).value, ctypes.py_object).value
+    return instance, _word(func + FUNC.host).value
+
+
+@provides
+def prepare(func, _from_interpreter, _):
+    """A function without code is being called: make what its instance's mode wants."""
+    instance, funcidx = running_instance(func)
+    code = instance.code
+    with code.lock:
+        if instance.mode == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
+            if funcidx not in code.native:
+                code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)")
+        else:
+            code.translate(funcidx)
+        code.publish(funcidx)
+    return 0
+
+
+@provides
+def tier_up(func, loop, _):
+    """A countdown has come to zero, at function entry (`loop` -1) or at a loop header. The address of
+    native code that takes over at the loop header, or 0: go on."""
+    instance, funcidx = running_instance(func)
+    code = instance.code
+    if instance.mode != "tiered":
+        _word(func + FUNC.counter).value = NEVER
+        return 0
+    _word(func + FUNC.counter).value = config.TIER_UP_RETRY
+    where = "called" if loop < 0 else f"in loop {loop}"
+    reason = f"hot: {code.settings.tier_up_threshold} calls and loop iterations, the last {where}"
+    wanted = (funcidx, loop)
+    missing = funcidx not in code.native if loop < 0 else wanted not in code.loops
+    if missing and funcidx not in code.failed:
+        if code.settings.background:
+            queue.request(code, funcidx, loop, reason)
+        else:
+            compile_hot(code, funcidx, loop, reason)
+    return code.loops.get(wanted, 0)
+
+
+def compile_hot(code, funcidx, loop, reason, compile=None):
+    """Compile a hot function with what it calls, and the entry at a loop if one is running."""
+    if loop < 0 and funcidx in code.native or (funcidx, loop) in code.loops:
+        return
+    code.compile(units.around(code, funcidx, () if loop < 0 else ((funcidx, loop),)), reason, compile)
+
+
+queue.work = compile_hot
+
+
+class Tier(str):
+    """Where a function is: "interp", "native" or "host"; `.why` says how it came there."""
+
+    def __new__(cls, tier, why):
+        self = super().__new__(cls, tier)
+        self.why = why
+        return self
+
+    def __repr__(self):
+        return f"<Tier {str(self)}: {self.why}>"
+
+
+def tier(instance, funcidx):
+    """The Tier of a function of an instance."""
+    code = instance.code
+    if instance.mode != "interp" and funcidx in code.native:
+        return Tier("native", code.reasons[funcidx])
+    if code.threaded.get(funcidx) == TOO_LARGE:
+        return Tier("native", code.reasons.get(funcidx, "its frame is too large for the interpreter"))
+    if instance.mode == "jit":
+        return Tier("native", "not called yet: compiled before its first call (mode jit)")
+    if funcidx not in code.threaded:
+        return Tier("interp", "not called yet")
+    if instance.mode == "interp":
+        return Tier("interp", "mode interp")
+    if funcidx in code.failed:
+        return Tier("interp", f"compilation failed: {code.failed[funcidx]}")
+    if queue.pending(code, funcidx):
+        return Tier("interp", "hot, being compiled")
+    left = _word(instance.func_address(funcidx) + FUNC.counter).value
+    return Tier("interp", f"{left} calls or loop iterations until it is hot")

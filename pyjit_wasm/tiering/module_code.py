@@ -1,0 +1,149 @@
+"""Everything that was made of a module's functions: threaded code, native units, and per mode the
+template of an instance's FUNC array. All instances of a module share it.
+
+A FUNC's `entry` and `ip` are the only links between tiers:
+
+    state            entry                    ip
+    not yet (interp) to_interp trampoline     prepare handler, which asks for threaded code
+    not yet (jit)    lazy trampoline          call_native handler
+    threaded         to_interp trampoline     threaded code
+    native           native code              call_native handler
+"""
+import ctypes
+import struct
+import threading
+import weakref
+
+from pyjit_wasm import config
+from pyjit_wasm.codegen import cache, native, objects
+from pyjit_wasm.codegen.compiled import CompiledUnit
+from pyjit_wasm.codegen.unit import Unit
+from pyjit_wasm.frames.operands import FrameTooLarge
+from pyjit_wasm.interp.interpreter import interpreter
+from pyjit_wasm.runtime.layout import FUNC, InstanceLayout
+from pyjit_wasm.tiering import units
+
+_FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
+_PAIR = struct.Struct("<QQ")
+NEVER = 1 << 62
+
+
+class ModuleCode:
+    """`module`, its `facts` (one for each defined function), and `settings` (an Engine's)."""
+
+    def __init__(self, module, facts, settings):
+        self.module, self.facts, self.settings = module, facts, settings
+        self.layout = InstanceLayout(module)
+        self.explicit = settings.memory_bounds == "explicit"
+        self.first = module.imported_funcs
+        self.threaded, self.native, self.loops, self.units = {}, {}, {}, []
+        self.reasons, self.failed = {}, {}  # funcidx: why it is compiled; why it could not be
+        self.instances = weakref.WeakSet()
+        self.lock = threading.RLock()
+        self._templates, self._digest = {}, None
+        self.brief = units.brief_functions(module, facts)
+
+    @property
+    def digest(self):
+        """Stands for the module's bytes in cache keys."""
+        if self._digest is None:
+            self._digest = cache.digest(self.module.data)
+        return self._digest
+
+    # --- what a function's FUNC holds
+
+    def state(self, funcidx, mode):
+        """(entry, ip, counter) of a function in a mode, as things stand."""
+        t = native.trampolines(self.module.funcs[funcidx].comp)
+        if mode != "interp" and funcidx in self.native:
+            return self.native[funcidx], t.call_native_code, NEVER
+        if mode == "jit":
+            return t.lazy, t.call_native_code, NEVER
+        code = self.threaded.get(funcidx)
+        counter = NEVER if mode == "interp" else self.settings.tier_up_threshold
+        if code == TOO_LARGE:
+            return (self.native.get(funcidx) or t.lazy), t.call_native_code, NEVER
+        ip = code.address if code else interpreter(self.explicit).prepare_code
+        return t.to_interp, ip, counter
+
+    def template(self, mode):
+        """The FUNC array of a new instance in `mode`, `inst` left open; kept current by `publish`."""
+        found = self._templates.get(mode)
+        if found is None:
+            found = bytearray(len(self.module.codes) * FUNC.size)
+            for index, deftype in enumerate(self.module.funcs[self.first:]):
+                entry, ip, counter = self.state(self.first + index, mode)
+                _FUNC.pack_into(found, index * FUNC.size, entry, ip, 0, deftype.id, counter, self.first + index)
+            self._templates[mode] = found
+        return found
+
+    def publish(self, funcidx):
+        """Write a function's new state into the templates and every instance: the swap of entries."""
+        place = (funcidx - self.first) * FUNC.size
+        for mode, template in self._templates.items():
+            _PAIR.pack_into(template, place, *self.state(funcidx, mode)[:2])
+        for instance in list(self.instances):
+            entry, ip, _ = self.state(funcidx, instance.mode)
+            func = instance.func_address(funcidx)
+            ctypes.c_uint64.from_address(func + FUNC.entry).value = entry
+            ctypes.c_uint64.from_address(func + FUNC.ip).value = ip
+
+    def place_functions(self, instance):
+        """Fill in a new instance's FUNC array."""
+        template = self.template(instance.mode)
+        if template:
+            first = instance.address + self.layout.first_func
+            ctypes.memmove(first, bytes(template), len(template))
+            _link(instance.address, first, len(self.module.codes))
+        self.instances.add(instance)
+
+    def switch_mode(self, instance):
+        """Bring an instance's FUNC array to its `mode`; calls in progress go on as they are."""
+        for funcidx in range(self.first, len(self.module.funcs)):
+            entry, ip, counter = self.state(funcidx, instance.mode)
+            func = instance.func_address(funcidx)
+            for offset, value in ((FUNC.entry, entry), (FUNC.ip, ip), (FUNC.counter, counter)):
+                ctypes.c_uint64.from_address(func + offset).value = value
+
+    # --- making code
+
+    def translate(self, funcidx):
+        """Make threaded code. A function whose frame is too large for it is compiled instead."""
+        with self.lock:
+            if funcidx not in self.threaded:
+                try:
+                    self.threaded[funcidx] = interpreter(self.explicit).translate(self.module, funcidx, self.layout)
+                except FrameTooLarge as error:
+                    self.threaded[funcidx] = TOO_LARGE
+                    self.compile(units.around(self, funcidx), str(error))
+            self.publish(funcidx)
+
+    def unit(self, members, entries, loops=()):
+        return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
+                    self.settings.strict_traps)
+
+    def compile(self, plan, reason, compile=None):
+        """Compile a plan (members, entries, loops) and swap entries; `compile` as for `objects.build`."""
+        unit = self.unit(*plan)
+        data = objects.build("unit", self.digest + unit.identity().encode(), unit.source, "full",
+                             self.settings.cache, compile)
+        with self.lock:
+            compiled = CompiledUnit(unit, data)
+            self.units.append(compiled)
+            self.loops.update(compiled.loops)
+            for funcidx, entry in compiled.entries.items():
+                if funcidx not in self.native:
+                    self.native[funcidx] = entry
+                    self.reasons[funcidx] = reason
+                    self.publish(funcidx)
+
+
+TOO_LARGE = "too large"
+
+
+def _link(instance, first, count):
+    """Call `rt_link`, found when it is first needed."""
+    global _link
+    address = native.load_support()["rt_link"]
+    _link = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)(address)
+    _link(instance, first, count)

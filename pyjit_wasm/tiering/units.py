@@ -1,0 +1,75 @@
+"""What is compiled together, and which functions are certain to finish soon."""
+from pyjit_wasm import config
+
+
+def brief_functions(module, facts):
+    """Defined functions that cannot run long, by index: no loops, nothing indirect or bulk, and only
+    calls of such functions or imports, with a bounded total of instructions. They keep the GIL."""
+    first, cost = module.imported_funcs, {}
+    for start in range(first, len(module.funcs)):
+        _cost(module, facts, start, cost)
+    return frozenset(f for f, c in cost.items() if c <= config.BRIEF_INSTRUCTIONS)
+
+
+def _cost(module, facts, start, cost):
+    """Fill in `cost` (instructions at most, or infinity) for `start` and what it calls, depth first."""
+    first, stack = module.imported_funcs, [start]
+    while stack:
+        funcidx = stack[-1]
+        fact = facts[funcidx - first]
+        if funcidx in cost and cost[funcidx] is not None:
+            stack.pop()
+        elif fact.has_loop or fact.indirect or fact.bulk or fact.instructions > config.BRIEF_INSTRUCTIONS:
+            cost[funcidx] = float("inf")
+        elif funcidx not in cost:
+            cost[funcidx] = None  # being computed
+            callees = [c for c in fact.calls if c >= first]
+            if any(c in cost and cost[c] is None for c in callees):
+                cost[funcidx] = float("inf")  # recursion
+            stack += [c for c in callees if c not in cost]
+        else:
+            callees = [cost.get(c) for c in fact.calls if c >= first]
+            recursive = any(c is None for c in callees)
+            # a call site may stand in a function many times: each instruction could be one
+            cost[funcidx] = float("inf") if recursive else fact.instructions * (1 + max(callees, default=0))
+
+
+def escaping(module):
+    """Defined functions that may be called from outside their module or through a reference."""
+    found = {e.index for e in module.exports if e.kind == "func"} | set(module.declared)
+    for elem in module.elems:
+        found.update(imm for init in elem.inits for op, imm, _ in init if op.mnemonic == "ref.func")
+    if module.start is not None:
+        found.add(module.start)
+    return {f for f in found if f >= module.imported_funcs}
+
+
+def reachable(code, funcidx, budget):
+    """Functions called from `funcidx`, directly or not, nearest first, within `budget` instructions."""
+    first, found, queue = code.first, {funcidx}, [funcidx]
+    budget -= code.facts[funcidx - first].instructions
+    for current in queue:
+        for callee in sorted(code.facts[current - first].calls):
+            size = code.facts[callee - first].instructions if callee >= first else 0
+            if callee >= first and callee not in found and size <= budget:
+                budget -= size
+                found.add(callee)
+                queue.append(callee)
+    return found
+
+
+def around(code, funcidx, loops=()):
+    """Plan for a hot function: it and what it calls. (members, entries, loops)"""
+    members = reachable(code, funcidx, config.UNIT_INSTRUCTIONS)
+    return members, [f for f in members if f not in code.native], loops
+
+
+def lazy(code, funcidx):
+    """Plan for jit mode, when `funcidx` is first called: a small module as a whole, of a large one a
+    neighbourhood. Functions that only direct calls reach need no entry."""
+    total = sum(f.instructions for f in code.facts)
+    if total <= config.MODULE_UNIT_INSTRUCTIONS and not code.units:
+        members = set(range(code.first, len(code.module.funcs)))
+        return members, sorted(escaping(code.module) | {funcidx}), ()
+    members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS)
+    return members, [f for f in members if f not in code.native], ()

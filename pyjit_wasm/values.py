@@ -1,0 +1,56 @@
+"""Python values and raw bits of wasm values. References go through `function` and `runtime.store`."""
+import struct
+
+from pyjit_wasm.runtime.services import serve
+from pyjit_wasm.runtime.layout import SERVICE
+from pyjit_wasm.types import F32, F64, I32, I64, RefType
+
+_WIDTH = {I32: 32, I64: 64}
+_FLOAT = {F32: ("<f", "<I"), F64: ("<d", "<Q")}
+
+
+def reference_kind(valtype):
+    """0 for function references, 1 for external ones."""
+    return 1 if valtype.heap in ("extern", "noextern", "exn") else 0
+
+
+def to_bits(valtype, value):
+    """Raw bits of a Python value. TypeError for the wrong type, OverflowError if it does not fit."""
+    if valtype in _WIDTH:
+        width = _WIDTH[valtype]
+        number = value.__index__() if hasattr(value, "__index__") else None
+        if number is None:
+            raise TypeError(f"{type(value).__name__!r} object cannot be interpreted as an integer")
+        if not -1 << width - 1 <= number < 1 << width:
+            raise OverflowError("integer does not fit the width")
+        return number & (1 << width) - 1
+    if valtype in _FLOAT:
+        code, word = _FLOAT[valtype]
+        return struct.unpack(word, _pack_float(code, value))[0]
+    if isinstance(valtype, RefType):
+        if value is None and not valtype.nullable:
+            raise TypeError("a non-null reference is required")
+        return serve(SERVICE["to_ref"], value, reference_kind(valtype))
+    raise TypeError(f"values of type {valtype} are not supported yet")
+
+
+def _pack_float(code, value):
+    try:
+        return struct.pack(code, value)
+    except OverflowError:  # rounds to an f32 infinity
+        return struct.pack(code, float("inf") if value > 0 else float("-inf"))
+    except struct.error:
+        raise TypeError(f"must be real number, not {type(value).__name__}") from None
+
+
+def from_bits(valtype, bits):
+    """The Python value of raw bits; integers come back signed."""
+    if valtype in _WIDTH:
+        width = _WIDTH[valtype]
+        bits &= (1 << width) - 1
+        return bits - (1 << width) if bits >> width - 1 else bits
+    if valtype in _FLOAT:
+        code, word = _FLOAT[valtype]
+        mask = 0xFFFFFFFF if valtype == F32 else 0xFFFFFFFFFFFFFFFF
+        return struct.unpack(code, struct.pack(word, bits & mask))[0]
+    return serve(SERVICE["from_ref"], bits, reference_kind(valtype))
