@@ -1,9 +1,14 @@
 """A compile unit in memory: entry addresses, and the way back from its addresses to wasm."""
 import bisect
+import re
 import weakref
 
 from pyjit_wasm.codegen import native
+from pyjit_wasm.codegen.unit import ENTRY
 from pyjit_wasm.runtime import arena, loader, trace
+
+# the symbols of a unit: f12, entry12, osr12.0
+_IS_FUNCTION = re.compile(r"(f|entry|osr)\d+(\.\d+)?$").match
 
 
 class CompiledUnit:
@@ -20,8 +25,7 @@ class CompiledUnit:
         self.entries = {f: symbols[f"entry{f}"] for f in unit.entries}
         self.loops = {(f, n): symbols[f"osr{f}.{n}"] for f, n in unit.osr}
         self._start = self._loaded.text[0]
-        self._functions = sorted((address, _funcidx(name)) for name, address in symbols.items()
-                                 if _funcidx(name) is not None)
+        self._functions = sorted((address, name) for name, address in symbols.items() if _IS_FUNCTION(name))
         trace.register(weakref.ref(self), *self._loaded.text)
 
     def __del__(self, unregister=trace.unregister):
@@ -34,15 +38,8 @@ class CompiledUnit:
             from pyjit_wasm.codegen.lines import Lines
 
             self._lines = Lines(self._loaded.object)
-        index = bisect.bisect(self._functions, (address - 1, 1 << 62)) - 1
-        places = self._lines.lookup(address - 1 - self._start, self._functions[index][1])
-        return [(funcidx, self._module.function_name(funcidx), offset) for funcidx, offset in places]
-
-
-def _funcidx(symbol):
-    """The function a symbol of a unit stands for: f12, entry12, osr12.0; None for others."""
-    for prefix in ("f", "entry", "osr"):
-        number = symbol[len(prefix):].split(".")[0]
-        if symbol.startswith(prefix) and number.isdigit():
-            return int(number)
-    return None
+        _, symbol = self._functions[bisect.bisect(self._functions, (address, "")) - 1]
+        name = symbol if symbol.startswith(ENTRY) else symbol.lstrip("fosr").split(".")[0]
+        places = self._lines.lookup(address - 1 - self._start, name)
+        return [(int(f), self._module.function_name(int(f)), offset) for f, offset in places
+                if not f.startswith(ENTRY)]

@@ -240,14 +240,8 @@ class Body(Text):
 
     def numeric(self, op):
         operands = [self.pop() for _ in op.params][::-1]
-        name = op.mnemonic[4:]
-        if op.params[0] in (F32, F64):
-            if name in _ARITHMETIC:
-                operands = [self.fenced(op.params[0], value) for value in operands]
-            elif name in ("min", "max") and operands[0] == operands[1]:
-                # LLVM folds minimum(x, x) to x, which would let a signalling NaN through
-                type = llvm_type(op.params[0])
-                operands[0] = self.let(f"call {type} @llvm.canonicalize.{op.params[0]}({type} {operands[0]})")
+        if op.params[0] in (F32, F64) and op.mnemonic[4:] in _ARITHMETIC:
+            operands = [self.fenced(op.params[0], value) for value in operands]
         self.push(llvm_type(op.results[0]), rows.emit(self, op, operands, self.trap))
 
     def fenced(self, valtype, value):

@@ -35,7 +35,7 @@ class Lines:
         for child in die.iter_children():
             if child.tag == "DW_TAG_inlined_subroutine":
                 origin = child.get_DIE_from_attribute("DW_AT_abstract_origin")
-                name = int(origin.attributes["DW_AT_name"].value)
+                name = origin.attributes["DW_AT_name"].value.decode()
                 line = child.attributes["DW_AT_call_line"].value
                 for low, high in self._extent(unit, child):
                     self._inlined.append((depth, low, high, name, line))
@@ -50,15 +50,15 @@ class Lines:
         low, high = die.attributes["DW_AT_low_pc"].value, die.attributes["DW_AT_high_pc"]
         return [(low, high.value if describe_form_class(high.form) == "address" else low + high.value)]
 
-    def lookup(self, place, funcidx):
-        """[(funcidx, byte offset)], innermost first, of the instruction at `place` in function `funcidx`."""
+    def lookup(self, place, name):
+        """[(name, byte offset)], innermost first, of the instruction at `place` in the function `name`."""
         index = bisect.bisect(self._places, place) - 1
         while index > 0 and not self._rows[index][1]:
             index -= 1  # code that belongs to no single instruction: take the one before
         line = self._rows[index][1] if index >= 0 else 0
-        found, current = [], funcidx
-        for _, low, high, name, call_line in sorted(self._inlined):
+        found, current = [], name
+        for _, low, high, inlined, call_line in sorted(self._inlined):
             if low <= place < high:
                 found.append((current, call_line))
-                current = name
+                current = inlined
         return [(current, line), *reversed(found)]

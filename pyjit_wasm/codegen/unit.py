@@ -11,6 +11,8 @@ from pyjit_wasm.codegen.function import Body, llvm_type
 from pyjit_wasm.codegen.signatures import result_type
 from pyjit_wasm.codegen.text import COLD
 
+ENTRY = "entry"  # subprograms that are no wasm function of their own
+
 _DECLARATIONS = """
 declare void @rt_trap(ptr, i64) cold noreturn nounwind
 declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
@@ -23,7 +25,6 @@ declare i64 @rt_table_init(ptr, ptr, i64, i64, i64) nounwind
 declare ptr @llvm.frameaddress.p0(i32)
 declare float @llvm.arithmetic.fence.f32(float)
 declare double @llvm.arithmetic.fence.f64(double)
-declare float @llvm.canonicalize.f32(float)
 """
 _ATTRIBUTES = """
 attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" }
@@ -52,13 +53,13 @@ class Unit:
         self.explicit, self.strict_traps = explicit, strict_traps
         self.metadata, self.scopes, self.locations = [], {}, {}
 
-    def scope(self, funcidx, line):
-        """The metadata name of a function's subprogram."""
-        if funcidx not in self.scopes:
-            self.scopes[funcidx] = self.node(
-                f'distinct !DISubprogram(name: "{funcidx}", scope: !4, file: !4, line: {line}, type: !6, '
+    def scope(self, name, line):
+        """The metadata name of a function's subprogram; its name is the function's index."""
+        if name not in self.scopes:
+            self.scopes[name] = self.node(
+                f'distinct !DISubprogram(name: "{name}", scope: !4, file: !4, line: {line}, type: !6, '
                 f"unit: !5, spFlags: DISPFlagDefinition | DISPFlagOptimized)")
-        return self.scopes[funcidx]
+        return self.scopes[name]
 
     def location(self, offset, scope):
         key = (offset, scope)
@@ -92,7 +93,8 @@ class Unit:
         types = [llvm_type(t) for t in functype.params]
         formal = "".join(f", {t} %a{i}" for i, t in enumerate(types))
         result = result_type([llvm_type(t) for t in functype.results])
-        call = f"tail call fastcc {result} @f{funcidx}(ptr %env, ptr %inst{formal})"
+        scope = self.scope(f"{ENTRY}{funcidx}", 0)
+        call = f"call fastcc {result} @f{funcidx}(ptr %env, ptr %inst{formal}), !dbg {self.location(0, scope)}"
         body = f"  {call}\n  ret void" if result == "void" else f"  %r = {call}\n  ret {result} %r"
         return (f"define {result} @entry{funcidx}(ptr nest %func, ptr %env, ptr %inst{formal}) "
-                f"nounwind {{\n{body}\n}}\n")
+                f"#0 !dbg {scope} {{\n{body}\n}}\n")

@@ -14,6 +14,10 @@ SHIFT = "%m = and {t} %b, {m}\n%r = "
 REM_S = "%n = icmp eq {t} %b, -1\n%d = select i1 %n, {t} 1, {t} %b\n%r = srem {t} %a, %d"
 
 
+# LLVM's minimum hands a signalling NaN through
+EXTREMUM = "%m = call {{t}} @llvm.{}.{{i}}({{t}} %a, {{t}} %b)\n%r = call {{t}} @llvm.canonicalize.{{i}}({{t}} %m)"
+
+
 def integer(t, eqz, relops, unops, binops, extends):
     """All integer instructions of one width, given the first opcode of each run."""
     yield testop(eqz, t, "eqz", "%c = icmp eq {t} %a, 0\n%r = zext i1 %c to i32")
@@ -60,8 +64,7 @@ def floating(t, relops, unops, binops):
     for i, (name, ir) in enumerate((
             ("add", "%r = fadd {t} %a, %b"), ("sub", "%r = fsub {t} %a, %b"), ("mul", "%r = fmul {t} %a, %b"),
             ("div", "%r = fdiv {t} %a, %b"),
-            ("min", "%r = call {t} @llvm.minimum.{i}({t} %a, {t} %b)"),
-            ("max", "%r = call {t} @llvm.maximum.{i}({t} %a, {t} %b)"),
+            ("min", EXTREMUM.format("minimum")), ("max", EXTREMUM.format("maximum")),
             ("copysign", "%r = call {t} @llvm.copysign.{i}({t} %a, {t} %b)"))):
         yield binop(binops + i, t, name, ir)
 
