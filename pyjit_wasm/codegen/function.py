@@ -14,7 +14,7 @@ Where LLVM is not WebAssembly:
 import struct
 
 from pyjit_wasm.binary.body import instructions
-from pyjit_wasm.codegen import rows
+from pyjit_wasm.codegen import recurrences, rows
 from pyjit_wasm.codegen.signatures import LLVM, LETTER, letter, result_type
 from pyjit_wasm.codegen.text import Text
 from pyjit_wasm.errors import WasmError
@@ -41,13 +41,13 @@ def zero(type):
 class Control:
     """An open block. `number` names its allocas, `loop` is the loop ordinal or None."""
 
-    __slots__ = ("kind", "number", "height", "params", "results", "loop", "orelse", "innermost", "label")
+    __slots__ = ("kind", "number", "height", "params", "results", "loop", "orelse", "innermost", "label", "recurrences")
 
     def __init__(self, kind, number, height, functype, label):
         self.kind, self.number, self.height, self.label = kind, number, height, label
         self.params = [llvm_type(t) for t in functype.params]
         self.results = [llvm_type(t) for t in functype.results]
-        self.loop = self.orelse = None
+        self.loop = self.orelse = self.recurrences = None
         self.innermost = False
 
     @property
@@ -86,6 +86,7 @@ class Body(Text):
         self.code = self.module.codes[funcidx - self.module.imported_funcs]
         self.body = list(instructions(self.module, self.code.start, self.code.end))
         self.loops = loop_nesting(self.body)
+        self.straight = {} if self.unit.explicit or self.unit.strict_traps else recurrences.straight_loops(self.body)
         self.local_types = [llvm_type(t) for t in self.functype.params]
         self.params = len(self.local_types)
         for count, valtype in self.code.locals:
@@ -278,7 +279,8 @@ class Body(Text):
     def access(self, op, imm):
         _, memory, offset = imm
         value = None if op.results else self.pop()
-        pointer = self.pointer(self.pop(), memory, offset, op.access)
+        pointer = self.recurrent() or self.pointer(self.stack[-1][1], memory, offset, op.access)
+        self.stack.pop()
         before = len(self.lines)
         result = rows.emit_access(self, op, pointer, value, self.volatile())
         for index in range(before, len(self.lines)):
@@ -286,6 +288,14 @@ class Body(Text):
                 self.lines[index] += self.here()
         if op.results:
             self.push(llvm_type(op.results[0]), result)
+
+    def recurrent(self):
+        """The pointer for the current access if it is part of a recurrence, else None."""
+        control = self.controls[-1]
+        if control.recurrences and self.offset in control.recurrences.places:
+            group, distance = control.recurrences.places[self.offset]
+            return self.at(self.load("ptr", self.group_pointer(control, group)), distance)
+        return None
 
     def volatile(self):
         """Whether an access here must keep its place and its trap."""
@@ -352,6 +362,10 @@ class Body(Text):
         self.carry(control, ("p", control.params))
         if self.osr:
             self.share_stack(control)
+        if control.loop in self.straight and not control.params:
+            control.recurrences = recurrences.find(self.body, self.straight[control.loop], self.local_types,
+                                                   self.unit.bounded_memories)
+            self.start_pointers(control)
         self.do(f"br label %{control.label}")
         if self.osr and self.osr[0] == control.loop:
             self.enter_loop(control)
@@ -390,7 +404,28 @@ class Body(Text):
         for index, type in enumerate(control.params):
             slot = first + control.height + index
             self.store(type, self.load(type, "%frame", 8 * slot), f"%p{control.number}.{index}")
+        if control.recurrences:
+            self.start_pointers(control)
         self.do(f"br label %{control.label}")
+
+    def start_pointers(self, control):
+        """Before the first iteration: the pointer of each group of accesses."""
+        for group in control.recurrences.groups:
+            address = str(group.constant)
+            for index in group.locals:
+                address = self.let(f"add i32 {address}, {self.load('i32', self.local(index))}")
+            base = self.let(f"ptrtoint ptr %mem{group.memory} to i64")
+            start = self.let(f"add i64 {base}, {self.wide(address)}")
+            self.store("ptr", self.let(f"inttoptr i64 {start} to ptr"), self.group_pointer(control, group))
+
+    def group_pointer(self, control, group):
+        return self.alloca(f"%g{control.number}.{group.number}", "ptr")
+
+    def step_pointers(self, control):
+        """At the back edge."""
+        for group in control.recurrences.groups:
+            place = self.group_pointer(control, group)
+            self.store("ptr", self.let(f"getelementptr i8, ptr {self.load('ptr', place)}, i64 {group.step}"), place)
 
     def if_(self, op, imm):
         condition = self.let(f"icmp ne i32 {self.pop()}, 0")
@@ -478,6 +513,8 @@ class Body(Text):
     def br_if(self, op, imm):
         condition = self.let(f"icmp ne i32 {self.pop()}, 0")
         control = self.controls[-1 - imm]
+        if control.recurrences:
+            self.step_pointers(control)
         go_on = self.new_label("on")
         if control.carried[1]:
             taken = self.new_label("taken")

@@ -5,6 +5,8 @@ Two levels: "code" for what was written as it should run (handlers, trampolines:
 """
 import llvmlite.binding as llvm
 
+# a wasm `select` is a compiler's decision against a branch: LLVM's late change of mind costs 2.4x on minima
+llvm.set_option("", "-x86-cmov-converter=false")
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 

@@ -10,6 +10,8 @@ from pyjit_wasm.codegen import rows
 from pyjit_wasm.codegen.function import Body, llvm_type
 from pyjit_wasm.codegen.signatures import result_type
 from pyjit_wasm.codegen.text import COLD
+from pyjit_wasm.config import MAX_GUARDED_PAGES
+from pyjit_wasm.types import MemType
 
 ENTRY = "entry"  # subprograms that are no wasm function of their own
 
@@ -45,12 +47,16 @@ runtimeVersion: 0, emissionKind: LineTablesOnly, splitDebugInlining: true)
 
 class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
-    `osr`: (funcidx, loop ordinal) pairs; `explicit`: bounds checks instead of guard pages."""
+    `osr`: (funcidx, loop ordinal) pairs; `explicit`: bounds checks instead of guard pages. `bounded_memories`:
+    those whose last page is never accessible."""
 
     def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False):
         self.module, self.layout, self.facts = module, layout, facts
         self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
         self.explicit, self.strict_traps = explicit, strict_traps
+        imported = sum(1 for i in module.imports if isinstance(i.type, MemType))
+        self.bounded_memories = {i for i, m in enumerate(module.mems)
+                                 if i >= imported and m.limits.min <= MAX_GUARDED_PAGES}
         self.metadata, self.scopes, self.locations = [], {}, {}
 
     def scope(self, name, line):

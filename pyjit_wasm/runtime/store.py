@@ -42,10 +42,14 @@ class MemoryInst(_Owner):
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a memory of {type.limits.min} pages")
         self.type, self.guarded = type, guarded and type.addr == I32
-        self.reserved = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
-        self.base = 0
-        self.base = libc.reserve(self.reserved)
-        process.ranges.add(self.base, self.base + self.reserved)
+        if self.guarded and type.limits.min <= config.MAX_GUARDED_PAGES:
+            limit = min(limit, config.MAX_GUARDED_PAGES)
+        room = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
+        self.reserved = config.GUARD_BELOW + room
+        self.start = 0
+        self.start = libc.reserve(self.reserved)
+        self.base = self.start + config.GUARD_BELOW
+        process.ranges.add(self.start, self.start + self.reserved)
         self.put(MEM.base, self.base)
         self.put(MEM.max_pages, limit)
         self.put(MEM.guarded, self.guarded)
@@ -53,9 +57,9 @@ class MemoryInst(_Owner):
         self.grow(type.limits.min)
 
     def __del__(self, release=libc.release, ranges=process.ranges):
-        if self.base:
-            ranges.remove(self.base)
-            release(self.base, self.reserved)
+        if getattr(self, "start", 0):
+            ranges.remove(self.start)
+            release(self.start, self.reserved)
 
     @property
     def bytes(self):
