@@ -1,6 +1,7 @@
 """Forms: the instructions of frames in the exec_env buffer. One row of the opcode table gives several,
 by where operands come from: `i32.add.ss` slot and slot, `i32.add.si` slot and immediate; comparisons
-also as branches, `br_if.i32.lt_s.si`. Whatever runs such frames (threaded code today) has these.
+also as branches, `br_if.i32.lt_s.si`, and branches also as back edges, `back.br_if.i32.lt_s.si`, which
+count and therefore name their FUNC. Whatever runs such frames (threaded code today) has these.
 
 A form's fields, in order, are letters: s a slot number (signed 16 bits, eight-byte units from fp),
 i an immediate of 4 bytes, I one of 8 bytes, u an unsigned number of 4 bytes (often a byte offset in
@@ -51,9 +52,10 @@ def _binary(op):
     for kinds, fields in shapes:
         yield Form(f"{op.mnemonic}.{kinds}", "s" + fields, op, kinds, result=True)
         if op.swapped:
-            yield Form(f"br_if.{op.mnemonic}.{kinds}", fields + "d", op, kinds, "br_if")
-            if not op.negated:
-                yield Form(f"br_unless.{op.mnemonic}.{kinds}", fields + "d", op, kinds, "br_unless")
+            for branch in ("br_if",) if op.negated else ("br_if", "br_unless"):
+                name = f"{branch}.{op.mnemonic}.{kinds}"
+                yield Form(name, fields + "d", op, kinds, branch)
+                yield Form(f"back.{name}", fields + "ud", op, kinds, branch)
 
 
 # memory addresses: one slot, the sum of two slots, of a slot and an immediate; "m" with the memory named
@@ -84,10 +86,13 @@ def _rows():
 # what has no row with a body: (name, fields, writes its first field)
 SPECIAL = (
     ("enter", "Fu", False),             # frame size, count of locals to zero
-    ("loop", "uuF", False),             # FUNC in the instance, loop ordinal
+    ("loop", "uuF", False),             # FUNC in the instance, loop ordinal; back edges lead behind it
     ("br", "d", False),
     ("br_if", "sd", False),
     ("br_unless", "sd", False),
+    ("back.br", "ud", False),           # FUNC in the instance, target
+    ("back.br_if", "sud", False),
+    ("back.br_unless", "sud", False),
     ("br_table", "su", False),          # index, count of targets; displacements follow
     ("return", "", False),
     ("return.s", "ss", False),          # result slot, value

@@ -99,7 +99,8 @@ class Operands:
         self.locals_count = locals_count
         self.next = FIRST_LOCAL + locals_count
         self.highest = self.next
-        self.stack, self.controls, self.pending, self.dead = [], [], None, 0
+        self.stack, self.controls, self.dead = [], [], 0
+        self.pending, self.inverted = None, False  # (form, values, offset); whether its i32 result is negated
         self.loops = 0
         if self.next > config.MAX_FRAME_SLOTS:
             raise FrameTooLarge(f"function {funcidx} needs {self.next} slots")
@@ -199,6 +200,7 @@ class Operands:
         form = FORMS[name]
         if form.result:
             self.pending = (form, values, self.sink.offset)
+            self.inverted = False
         else:
             self.sink.emit(form, values)
 
@@ -208,16 +210,28 @@ class Operands:
             self.pending = None
             now, self.sink.offset = self.sink.offset, offset
             self.sink.emit(form, values)
+            if self.inverted:
+                self.sink.emit(FORMS["i32.eq.si"], (values[0], values[0], 0))
             self.sink.offset = now
 
     def take_pending(self, value, wanted):
         """The pending (form, values) if it produced `value` and `wanted(form)`: it is then not emitted."""
         if self.pending is not None and value.kind == TEMP:
             form, values, _ = self.pending
-            if values[0] == value.slot and wanted(form):
+            if values[0] == value.slot and wanted(form) and not self.inverted:
                 self.pending = None
                 return form, values
         return None
+
+    def take_comparison(self, value):
+        """The pending comparison that produced `value`, as (form, left, right, sense), or None."""
+        inverted, self.inverted = self.inverted, False
+        taken = self.take_pending(value, lambda form: form.op and form.op.swapped)
+        if taken is None:
+            self.inverted = inverted
+            return None
+        form, (_, left, right) = taken
+        return form, left, right, not inverted
 
     def bind(self, label):
         self.release()
@@ -260,13 +274,17 @@ class Operands:
 
     def eqz(self, op):
         value = self.pop()
-        taken = self.take_pending(value, lambda form: form.op and form.op.negated)
-        if taken:
-            form, (_, left, right) = taken
-            self.emit(f"{form.op.negated}.{form.kinds}", (self.push(), left, right))
-        else:
+        comparison = self.take_comparison(value)
+        if comparison is None:
             source = self.place(value)
             self.emit(f"{op.params[0]}.eq.si", (self.push(), source, 0))
+            return
+        form, left, right, sense = comparison
+        if form.op.negated and sense:
+            form = FORMS[f"{form.op.negated}.{form.kinds}"]
+            sense = False
+        self.emit(form.name, (self.push(), left, right))
+        self.inverted = sense  # comparisons of floats have no opposite
 
     def address(self, value, memory):
         """(kinds, fields) of an address operand of memory `memory`."""
@@ -359,13 +377,13 @@ class Operands:
         params = len(functype.params)
         self.materialise_stack(params)
         control = self.open("loop", functype, params)
-        self.bind(control.label)
         self.emit("loop", (self.layout.funcs[self.funcidx], self.loops, 0))
+        self.bind(control.label)
         self.loops += 1
 
     def if_(self, op, imm):
         condition = self.pop()
-        comparison = self.take_pending(condition, lambda form: form.op and form.op.swapped)
+        comparison = self.take_comparison(condition)
         if comparison is None:
             slot = self.place(condition)
         functype = block_type(self.module, imm)
@@ -373,20 +391,29 @@ class Operands:
         control = self.open("if", functype, len(functype.params))
         control.orelse = Label()
         if comparison is None:
-            self.emit("br_unless", (slot, control.orelse))
+            self.branch("br_unless", (slot,), control.orelse)
         else:
             self.branch_on(comparison, False, control.orelse)
 
-    def branch_on(self, comparison, sense, label):
-        """Branch to `label` if a comparison that was taken back comes out as `sense`."""
-        form, (_, left, right) = comparison
-        if sense:
+    def branch(self, name, fields, target):
+        """Emit a branch to a Label, or to a Control without moves; back edges count."""
+        if isinstance(target, Label):
+            self.emit(name, (*fields, target))
+        elif target.kind == "loop":
+            self.emit(f"back.{name}", (*fields, self.layout.funcs[self.funcidx], target.label))
+        else:
+            self.emit(name, (*fields, target.label))
+
+    def branch_on(self, comparison, sense, target):
+        """Branch if a comparison that was taken back comes out as `sense`."""
+        form, left, right, straight = comparison
+        if sense == straight:
             name = f"br_if.{form.name}"
         elif form.op.negated:
             name = f"br_if.{form.op.negated}.{form.kinds}"
         else:
             name = f"br_unless.{form.name}"
-        self.emit(name, (left, right, label))
+        self.branch(name, (left, right), target)
 
     def else_(self, op, imm):
         control = self.controls[-1]
@@ -456,26 +483,26 @@ class Operands:
             self.give_results()
         else:
             self.move(control, control.arity)
-            self.emit("br", (control.label,))
+            self.branch("br", (), control)
 
     def br_if(self, op, imm):
         condition, control = self.pop(), self.target(imm)
-        comparison = self.take_pending(condition, lambda form: form.op and form.op.swapped)
+        comparison = self.take_comparison(condition)
         direct = control.kind != "func" and self.unmoved(control)
-        label = control.label if direct else Label()
+        target = control if direct else Label()
         if comparison:
-            self.branch_on(comparison, direct, label)
+            self.branch_on(comparison, direct, target)
         else:
-            self.emit("br_if" if direct else "br_unless", (self.place(condition), label))
+            self.branch("br_if" if direct else "br_unless", (self.place(condition),), target)
         if not direct:
             self.jump(control)
-            self.bind(label)
+            self.bind(target)
 
     def br_table(self, op, imm):
         labels, default = imm
         index = self.place(self.pop())
         targets = [self.target(i) for i in (*labels, default)]
-        direct = {c: c.kind != "func" and self.unmoved(c) for c in targets}
+        direct = {c: c.kind not in ("func", "loop") and self.unmoved(c) for c in targets}
         stubs = {c: c.label if direct[c] else Label() for c in direct}
         self.release()
         self.sink.emit_table(index, [stubs[c] for c in targets])

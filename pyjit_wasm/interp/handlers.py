@@ -77,10 +77,19 @@ class Handler(Function):
                 f"ptr {inst}, ptr {x})")
         self.do("ret void")
 
-    def jump(self, field):
-        """Go on at the branch target that field `field` gives."""
-        wide = self.let(f"sext i32 {self.field(field)} to i64")
-        self.dispatch(self.let(f"getelementptr i8, ptr %ip, i64 {wide}"))
+    def jump(self):
+        """Go on at the branch target in the last field. A back edge counts: at zero it goes to the `loop`
+        instruction that stands before the target."""
+        last = len(self.form.fields) - 1
+        wide = self.let(f"sext i32 {self.field(last)} to i64")
+        target = self.let(f"getelementptr i8, ptr %ip, i64 {wide}")
+        if self.form.name.startswith("back."):
+            counter = self.let(f"getelementptr i8, ptr {self.instance(last - 1)}, i64 {FUNC.counter}")
+            self.unlikely(count_down(self, counter), "hot")
+            self.dispatch(target)
+            self.label("hot")
+            target = self.at(target, -FORMS["loop"].size)
+        self.dispatch(target)
 
     def trap(self, condition, code):
         """Trap with `code` if the condition holds."""
@@ -116,18 +125,20 @@ def numeric(form):
     operands = [h.value(first + i, LLVM_TYPE[t]) for i, t in enumerate(form.op.params)]
     result = rows.emit(h, form.op, operands, h.trap)
     if form.branch:
-        take(h, h.let(f"icmp {'ne' if form.branch == 'br_if' else 'eq'} i32 {result}, 0"), len(form.fields) - 1)
+        take(h, h.let(f"icmp {'ne' if form.branch == 'br_if' else 'eq'} i32 {result}, 0"))
     else:
         h.store(LLVM_TYPE[form.op.results[0]], result, h.slot(0))
         h.dispatch()
     return h
 
 
-def take(h, condition, field):
-    """Branch to the target in `field` if the condition holds."""
-    wide = h.let(f"sext i32 {h.field(field)} to i64")
-    step = h.let(f"select i1 {condition}, i64 {wide}, i64 {h.form.size}")
-    h.dispatch(h.let(f"getelementptr i8, ptr %ip, i64 {step}"))
+def take(h, condition):
+    """Branch to the target in the last field if the condition holds."""
+    h.branch(condition, "taken", "fall")
+    h.label("taken")
+    h.jump()
+    h.label("fall")
+    h.dispatch()
 
 
 def access(form, explicit):
@@ -206,8 +217,9 @@ def enter_hot(h):
 
 
 def loop(h):
-    counter = h.let(f"getelementptr i8, ptr {h.instance(0)}, i64 {FUNC.counter}")
-    h.unlikely(count_down(h, counter), "hot")
+    """Entered from above, or from a back edge whose countdown came to zero."""
+    left = h.load("i64", h.instance(0), FUNC.counter)
+    h.unlikely(h.let(f"icmp sle i64 {left}, 0"), "hot")
     h.dispatch()
     h.label("hot")
     h.go("@h.loop.hot")
@@ -250,15 +262,15 @@ def exit_(h):
 
 
 def br(h):
-    h.jump(0)
+    h.jump()
 
 
 def br_if(h):
-    take(h, h.let(f"icmp ne i32 {h.value(0, 'i32')}, 0"), 1)
+    take(h, h.let(f"icmp ne i32 {h.value(0, 'i32')}, 0"))
 
 
 def br_unless(h):
-    take(h, h.let(f"icmp eq i32 {h.value(0, 'i32')}, 0"), 1)
+    take(h, h.let(f"icmp eq i32 {h.value(0, 'i32')}, 0"))
 
 
 def br_table(h):
@@ -467,6 +479,7 @@ def ref_func_import(h):
 
 SPECIAL = {
     "enter": enter, "loop": loop, "br": br, "br_if": br_if, "br_unless": br_unless, "br_table": br_table,
+    "back.br": br, "back.br_if": br_if, "back.br_unless": br_unless,
     "return": leave, "return.s": return_slot, "unreachable": unreachable, "call": call,
     "call.import": call_import, "call_indirect": call_indirect, "restore": restore, "copy": copy,
     "const.i": const_word, "const.I": const_double_word, "select": select, "global.get": global_get,
