@@ -3,19 +3,27 @@ from pyjit_wasm import config
 from pyjit_wasm.codegen import native
 from pyjit_wasm.function import Function
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst, TableInst
-from pyjit_wasm.types import EXTERNREF, FUNCREF, I32, GlobalType, Limits, MemType, TableType
-from pyjit_wasm.values import from_bits, to_bits
-
-_REFERENCES = {"funcref": FUNCREF, "externref": EXTERNREF}
+from pyjit_wasm.types import I32, GlobalType, Limits, MemType, RefType, TableType
+from pyjit_wasm.values import from_bits, to_bits, value_type
 
 
 def _of_store(cls, inst):
     """The one public object of a store object."""
     found = getattr(inst, "public", None)
     if found is None:
-        found = inst.public = cls.__new__(cls)
+        found = inst.public = object.__new__(cls)
         found._bind(inst)
     return found
+
+
+def _limits(min, max, unit):
+    """Limits from Python numbers. TypeError, or ValueError for a size no memory or table can have."""
+    for number in (min,) if max is None else (min, max):
+        if not 0 <= number.__index__() < 1 << 32:
+            raise ValueError(f"a size is a number of {unit} of 32 bits, not {number}")
+    if max is not None and max < min:
+        raise ValueError(f"the maximum of {max} {unit} is less than the minimum of {min}")
+    return Limits(min, max)
 
 
 class Memory(native.buffer_base()):
@@ -28,9 +36,8 @@ class Memory(native.buffer_base()):
 
     __slots__ = ("_inst", "__weakref__")
 
-    def __init__(self, min, max=None):
-        self._bind(MemoryInst(MemType(I32, Limits(min, max), False)))
-        self._inst.public = self
+    def __new__(cls, min, max=None):  # not __init__: what a view looks into must not be replaced
+        return _of_store(cls, MemoryInst(MemType(I32, _limits(min, max, "pages"), False)))
 
     def _bind(self, inst):
         self._inst = inst
@@ -88,10 +95,11 @@ class Table:
 
     __slots__ = ("_inst", "__weakref__")
 
-    def __init__(self, min, max=None, elem="funcref", init=None):
-        elem = _REFERENCES.get(elem, elem)
-        self._bind(TableInst(TableType(I32, Limits(min, max), elem), to_bits(elem, init)))
-        self._inst.public = self
+    def __new__(cls, min, max=None, elem="funcref", init=None):
+        elem = value_type(elem)
+        if not isinstance(elem, RefType):
+            raise TypeError(f"a table holds references, not {elem}")
+        return _of_store(cls, TableInst(TableType(I32, _limits(min, max, "elements"), elem), to_bits(elem, init)))
 
     def _bind(self, inst):
         self._inst = inst
@@ -133,11 +141,11 @@ class Global:
 
     __slots__ = ("_inst", "__weakref__")
 
-    def __init__(self, valtype, value=0, mutable=False):
-        valtype = _REFERENCES.get(valtype, valtype)
-        self._bind(GlobalInst(GlobalType(valtype, mutable)))
-        self._inst.bits = to_bits(valtype, value)
-        self._inst.public = self
+    def __new__(cls, valtype, value=0, mutable=False):
+        valtype = value_type(valtype)
+        cell = GlobalInst(GlobalType(valtype, bool(mutable)))
+        cell.bits = to_bits(valtype, value)
+        return _of_store(cls, cell)
 
     def _bind(self, inst):
         self._inst = inst

@@ -10,8 +10,8 @@ from pyjit_wasm.runtime.layout import CALL_SITE, FUNC
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.runtime.store import HostFunc, externs
 from pyjit_wasm.tiering import controller
-from pyjit_wasm.types import F32, I32, RefType
-from pyjit_wasm.values import reference_kind, serve, SERVICE
+from pyjit_wasm.types import F32, I32, RefType, functype
+from pyjit_wasm.values import SERVICE, reference_kind, serve, value_type
 
 _HOST_STACK = 1 << 16
 
@@ -22,17 +22,26 @@ class Function(native.callable_base()):
 
     Raises TypeError (count or type of arguments), OverflowError (an integer that does not fit), Trap,
     InUseError (the instance runs in another thread), or whatever a host function raised.
+
+    `Function(target, params, results)` makes one of a Python callable, for tables and imports; value types
+    are "i32", "i64", "f32", "f64", "funcref", "externref".
     """
 
     __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "__weakref__")
 
-    def __init__(self, inst, env, keep_gil, name, index=None, instance=None):
-        functype = inst.deftype.comp
-        trampolines = native.trampolines(functype)
-        self.type, self.name, self.index, self.instance = functype, name, index, instance
+    def __new__(cls, target, params=(), results=()):
+        if not callable(target):
+            raise TypeError(f"{type(target).__name__!r} object is not callable")
+        return of_store(host_function(target, functype(map(value_type, params), map(value_type, results))))
+
+    def _bind(self, inst, env, keep_gil, name, index=None, instance=None):
+        self.type = inst.deftype.comp
+        trampolines = native.trampolines(self.type)
+        self.name, self.index, self.instance = name, index, instance
         self._inst, self._env, self._cells = inst, env, None
         self._site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, inst.address, keep_gil)
         native.set_vectorcall(self, trampolines.py_enter, ctypes.addressof(self._site))
+        return self
 
     @property
     def __name__(self):
@@ -102,22 +111,19 @@ def of_instance(instance, funcidx):
         if funcidx < len(instance.funcs):
             found = of_store(inst)
         else:
-            found = Function(inst, instance.exec_env, funcidx in instance.code.brief,
-                             instance.module.function_name(funcidx), funcidx, instance)
+            found = object.__new__(Function)._bind(inst, instance.exec_env, funcidx in instance.code.brief,
+                                                   instance.module.function_name(funcidx), funcidx, instance)
         instance.callables[funcidx] = found
     return found
-
-
-_of_hosts = weakref.WeakKeyDictionary()
 
 
 def of_store(inst):
     """The Function of a store object: an instance's function or a host function."""
     if isinstance(inst, HostFunc):
-        if inst not in _of_hosts:
+        if inst.public is None:
             name = getattr(inst.keep, "__name__", "host function")
-            _of_hosts[inst] = Function(inst, ExecEnv(_HOST_STACK), 1, name)
-        return _of_hosts[inst]
+            inst.public = object.__new__(Function)._bind(inst, ExecEnv(_HOST_STACK), 1, name)
+        return inst.public
     return of_instance(inst.owner, (inst.address - inst.owner.address - inst.owner.layout.first_func) // FUNC.size
                        + inst.owner.module.imported_funcs)
 

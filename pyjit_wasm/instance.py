@@ -156,8 +156,11 @@ def _adapt(wanted, value):
                         f"{wanted.type.comp} wanted, a C function {pointer[1]} given")
     if isinstance(wanted.type, GlobalType) and not wanted.type.mutable:
         cell = GlobalInst(wanted.type)
-        cell.bits = to_bits(wanted.type.valtype, value)
-        return cell
+        try:
+            cell.bits = to_bits(wanted.type.valtype, value)
+            return cell
+        except TypeError:
+            pass
     raise LinkError(f"incompatible import type for {wanted.module}.{wanted.name}: "
                     f"{_describe(wanted.type)} wanted, {type(value).__name__} given")
 

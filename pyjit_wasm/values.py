@@ -3,10 +3,19 @@ import struct
 
 from pyjit_wasm.runtime.services import serve
 from pyjit_wasm.runtime.layout import SERVICE
-from pyjit_wasm.types import F32, F64, I32, I64, RefType
+from pyjit_wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, RefType
 
+_NAMED = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "funcref": FUNCREF, "externref": EXTERNREF}
 _WIDTH = {I32: 32, I64: 64}
 _FLOAT = {F32: ("<f", "<I"), F64: ("<d", "<Q")}
+
+
+def value_type(name):
+    """The value type of a name such as "i32" or "externref"; a RefType is itself. TypeError for others."""
+    found = name if isinstance(name, RefType) else _NAMED.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise TypeError(f"a value type is one of {', '.join(_NAMED)}, not {name!r}")
+    return found
 
 
 def reference_kind(valtype):

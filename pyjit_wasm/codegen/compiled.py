@@ -7,15 +7,15 @@ from pyjit_wasm.codegen import native
 from pyjit_wasm.codegen.unit import ENTRY
 from pyjit_wasm.runtime import arena, loader, trace
 
-# the symbols of a unit: f12, entry12, osr12.0
-_IS_FUNCTION = re.compile(r"(f|entry|osr)\d+(\.\d+)?$").match
+# the symbols of a unit: f12, entry12, osr12
+_IS_FUNCTION = re.compile(r"(f|entry|osr)\d+$").match
 
 
 class CompiledUnit:
-    """`entries` {funcidx: address of native code}, `loops` {(funcidx, loop ordinal): address},
+    """`entries` {funcidx: address of native code}, `loops` {funcidx: address of what takes over at its loops},
     `members` the functions compiled in it, `bytes` of code and constants."""
 
-    is_handlers = False
+    is_handlers, is_native = False, True
 
     def __init__(self, unit, data):
         self._loaded = loader.load(data, arena.guest, native.externals)
@@ -23,7 +23,7 @@ class CompiledUnit:
         symbols = self._loaded.symbols
         self.members, self.bytes = unit.members, self._loaded.size
         self.entries = {f: symbols[f"entry{f}"] for f in unit.entries}
-        self.loops = {(f, n): symbols[f"osr{f}.{n}"] for f, n in unit.osr}
+        self.loops = {f: symbols[f"osr{f}"] for f in unit.osr}
         self._start = self._loaded.text[0]
         self._functions = sorted((address, name) for name, address in symbols.items() if _IS_FUNCTION(name))
         trace.register(weakref.ref(self), *self._loaded.text)
@@ -39,7 +39,7 @@ class CompiledUnit:
 
             self._lines = Lines(self._loaded.object)
         _, symbol = self._functions[bisect.bisect(self._functions, (address, "")) - 1]
-        name = symbol if symbol.startswith(ENTRY) else symbol.lstrip("fosr").split(".")[0]
+        name = symbol if symbol.startswith(ENTRY) else symbol.lstrip("fosr")
         places = self._lines.lookup(address - 1 - self._start, name)
         return [(int(f), self._module.function_name(int(f)), offset) for f, offset in places
                 if not f.startswith(ENTRY)]

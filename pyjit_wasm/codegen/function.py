@@ -92,7 +92,7 @@ class Body(Text):
         for count, valtype in self.code.locals:
             self.local_types += [llvm_type(valtype)] * count
         self.allocas, self.fences, self.cold = {}, {}, []
-        self.osr = None
+        self.osr, self.entered = False, []
         self.scope = unit.scope(funcidx, self.code.start)
 
     # --- whole functions
@@ -108,24 +108,25 @@ class Body(Text):
         head = f"define internal fastcc {result_type(types)} @f{self.funcidx}(ptr %env, ptr %inst{formal}) #0 !dbg {self.scope} {{"
         return self.assemble(head, self.prologue())
 
-    def loop_entry(self, ordinal):
-        """`@osr<idx>.<loop>`: takes over a call that the interpreter began, at a loop header. Locals and
-        operands come from its frame and results go there. If the loop is not outermost, a first copy
-        of the body finishes the current iteration of the loops around it and its back edges lead into
-        a second copy that is optimised as if entered normally."""
-        around, _ = self.loops[ordinal]
-        self.osr = (ordinal, around)
+    def loop_entry(self):
+        """`@osr<idx>(..., frame, loop)`: takes over a call that the interpreter began, at the header of any
+        loop. Locals and operands come from its frame and results go there. Entering an inner loop from
+        outside would keep LLVM from optimising the loops around it: where there are such, a first copy
+        of the body finishes their current iteration, and their back edges lead into a second copy,
+        which is optimised as if entered normally."""
+        self.osr = True
         self.walk("a.")
-        if around:
-            self.osr = (None, around)
+        if not all(innermost for _, innermost in self.loops):
             self.walk("b.")
         self.label("return")
         for index, type in enumerate(llvm_type(t) for t in self.functype.results):
             self.store(type, self.load(type, f"%r0.{index}"), "%frame", 8 * (index - header_slots(self.functype)))
         self.do("ret void")
-        head = (f"define void @osr{self.funcidx}.{ordinal}(ptr nest %func, ptr %env, ptr %inst, ptr %frame) #0 "
+        head = (f"define void @osr{self.funcidx}(ptr nest %func, ptr %env, ptr %inst, ptr %frame, i32 %loop) #0 "
                 f"!dbg {self.scope} {{")
-        return self.assemble(head, [*self.entry_lines, "  br label %osr"])
+        cases = " ".join(f"i32 {n}, label %osr.{n}" for n in self.entered)
+        start = f"  switch i32 %loop, label %a.begin [ {cases} ]"
+        return self.assemble(head, [*self.entry_lines, start])
 
     def assemble(self, head, prologue):
         allocas = [f"  {name} = alloca {type}" for name, type in self.allocas.items()]
@@ -367,7 +368,7 @@ class Body(Text):
                                                    self.unit.bounded_memories)
             self.start_pointers(control)
         self.do(f"br label %{control.label}")
-        if self.osr and self.osr[0] == control.loop:
+        if self.copy == "a.":
             self.enter_loop(control)
         self.label(control.label)
         if self.osr:
@@ -376,20 +377,19 @@ class Body(Text):
         self.push_carried(control.number, "p", control.params)
 
     def share_stack(self, control):
-        """In a loop entry, operands below a loop that may be entered from elsewhere go through allocas."""
-        if control.loop == self.osr[0] or control.loop in self.osr[1]:
-            for index, (type, value) in enumerate(self.stack[:control.height]):
-                self.store(type, value, self.alloca(f"%s{control.number}.{index}", type))
+        """In a loop entry, operands below a loop go through allocas: it may be entered from elsewhere."""
+        for index, (type, value) in enumerate(self.stack[:control.height]):
+            self.store(type, value, self.alloca(f"%s{control.number}.{index}", type))
 
     def reload_stack(self, control):
-        if control.loop == self.osr[0] or control.loop in self.osr[1]:
-            for index, (type, value) in enumerate(self.stack[:control.height]):
-                if value.startswith("%"):
-                    self.stack[index] = (type, self.load(type, f"%s{control.number}.{index}"))
+        for index, (type, value) in enumerate(self.stack[:control.height]):
+            if value.startswith("%"):
+                self.stack[index] = (type, self.load(type, f"%s{control.number}.{index}"))
 
     def enter_loop(self, control):
         """Where execution starts: take locals and operands out of the interpreter's frame."""
-        self.label("osr")
+        self.label(f"osr.{control.loop}")
+        self.entered.append(control.loop)
         header, params = header_slots(self.functype), self.params
         for index, type in enumerate(self.local_types):
             slot = index - header if index < params else FIRST_LOCAL + index - params
@@ -500,9 +500,9 @@ class Body(Text):
         self.do(f"br label %{self.target(control)}")
 
     def target(self, control):
-        """The label of a branch target; in the first copy of a loop entry, back edges of the loops
-        around the entered one lead into the second copy."""
-        if self.osr and self.copy == "a." and control.loop in self.osr[1]:
+        """The label of a branch target; in the first copy of a loop entry, back edges of loops with loops
+        inside lead into the second copy."""
+        if self.copy == "a." and control.kind == "loop" and not control.innermost:
             return "b." + control.label[2:]
         return control.label
 

@@ -1,7 +1,7 @@
 """A compile unit: functions of one module compiled together, so that calls inside are direct.
 
 `@f<idx>` are internal; functions that are called from elsewhere have an `@entry<idx>` with the native
-calling convention, loops that running calls may enter an `@osr<idx>.<loop>`.
+calling convention, functions whose loops running calls may enter an `@osr<idx>`.
 
 Debug information says which instruction of which function every trap and call is: line is the byte
 offset in the module, the subprogram's name the function index, inlining included.
@@ -47,7 +47,7 @@ runtimeVersion: 0, emissionKind: LineTablesOnly, splitDebugInlining: true)
 
 class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
-    `osr`: (funcidx, loop ordinal) pairs; `explicit`: bounds checks instead of guard pages. `bounded_memories`:
+    `osr`: those whose loops running calls enter; `explicit`: bounds checks instead of guard pages. `bounded_memories`:
     those whose last page is never accessible."""
 
     def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False):
@@ -86,10 +86,7 @@ class Unit:
         """IR text."""
         functions = [Body(self, f).function() for f in sorted(self.members)]
         self.scopes = {}  # a subprogram belongs to one function
-        loops = []
-        for funcidx, loop in self.osr:
-            self.scopes.pop(funcidx, None)
-            loops.append(Body(self, funcidx).loop_entry(loop))
+        loops = [Body(self, f).loop_entry() for f in self.osr]
         entries = [self.entry(f) for f in self.entries]
         return "".join((_DECLARATIONS, rows.declarations(), COLD, _METADATA, _ATTRIBUTES, *functions, *loops, *entries,
                         *self.metadata))

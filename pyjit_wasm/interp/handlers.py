@@ -234,7 +234,7 @@ def loop_hot(h):
     h.dispatch()
     h.label("switch")
     entry = h.let(f"inttoptr i64 {native} to ptr")
-    h.do(f"call void {entry}(ptr nest {func}, ptr %env, ptr %inst, ptr %fp)")
+    h.do(f"call void {entry}(ptr nest {func}, ptr %env, ptr %inst, ptr %fp, i32 {h.field(1)})")
     leave(h)
 
 

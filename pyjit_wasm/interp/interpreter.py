@@ -12,7 +12,7 @@ from pyjit_wasm.runtime.layout import RUNTIME
 class Interpreter:
     """`handlers`: {form name: address}; `prepare_code`: threaded code of functions without code yet."""
 
-    is_handlers = True
+    is_handlers, is_native = True, False
 
     def __init__(self, explicit):
         native.load_support()

@@ -23,7 +23,7 @@ class ThreadedCode:
     headers). Knows which wasm instruction each of its addresses belongs to."""
 
     __slots__ = ("module", "funcidx", "buffer", "address", "size", "origins", "frame_bytes", "loops", "__weakref__")
-    is_handlers = False
+    is_handlers, is_native = False, False
 
     def __init__(self, module, code, origins, operands):
         self.module, self.funcidx = module, operands.funcidx

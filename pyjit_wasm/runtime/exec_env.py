@@ -10,6 +10,7 @@ from pyjit_wasm.runtime import trace
 from pyjit_wasm.runtime.layout import EXEC_ENV
 from pyjit_wasm.runtime.services import provides
 
+_PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # a forked child gets a copy, not the same stack
 _WORDS = EXEC_ENV.size // 8
 _by_address = weakref.WeakValueDictionary()
 
@@ -22,7 +23,7 @@ class ExecEnv:
         self.stack_size = stack_size
         self._words = (ctypes.c_uint64 * (_WORDS + config.MAX_TRACE))()
         self.address = ctypes.addressof(self._words)
-        self._buffer = mmap.mmap(-1, stack_size) if stack_size else None
+        self._buffer = mmap.mmap(-1, stack_size, _PRIVATE) if stack_size else None
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer)) if stack_size else 0
         for offset, value in ((EXEC_ENV.stack, start), (EXEC_ENV.stack_end, start + stack_size),
                               (EXEC_ENV.top, start), (EXEC_ENV.trace, self.address + EXEC_ENV.size)):

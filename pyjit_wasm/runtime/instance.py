@@ -2,6 +2,7 @@
 import ctypes
 
 from pyjit_wasm.errors import Trap
+from pyjit_wasm.runtime import sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, SPAN
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, HostFunc, MemoryInst, TableInst
@@ -23,6 +24,7 @@ class ModuleInstance:
         self.stack_size, self.callables, self._exec_env = stack_size, {}, None
         for item in imports:
             getattr(self, _KINDS[type(item)]).append(item)
+        sharing.keep_alive(self, imports)
         self._put(INSTANCE_OBJECT, id(self))
         code.place_functions(self)
         self._allocate()
@@ -114,8 +116,6 @@ class ModuleInstance:
         table, start = self.tables[elem.table], self._evaluate(elem.offset)
         if start + len(references) > table.length:
             raise Trap("out of bounds table access")
-        if elem.table < len(self.tables) - len(self.module.table_defs):
-            table.keepers.append(self)  # our functions outlive us there
         table.write(start, references)
 
     def _write_memory(self, data):

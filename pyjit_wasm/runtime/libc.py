@@ -1,5 +1,6 @@
 """The few C functions Python calls itself, and the addresses generated code links against."""
 import ctypes
+import gc
 import mmap
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -21,6 +22,8 @@ _madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 def reserve(size):
     """Address of `size` bytes of inaccessible address space. MemoryError if there is none."""
     address = _mmap(None, size, PROT_NONE, _PRIVATE_ANONYMOUS_NORESERVE, -1, 0)
+    if address == _FAILED and gc.collect():  # unreachable cycles may have held it
+        address = _mmap(None, size, PROT_NONE, _PRIVATE_ANONYMOUS_NORESERVE, -1, 0)
     if address == _FAILED or address is None:
         raise MemoryError(f"cannot reserve {size} bytes of address space")
     return address

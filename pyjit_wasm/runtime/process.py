@@ -23,29 +23,31 @@ def get(offset):
 
 class Ranges:
     """The address ranges of linear memories, where a fault of guest code is a trap: an array of
-    (low, high) that the signal handler searches. It may be reading while an entry comes or goes, so an
-    entry is complete before the count includes it."""
+    (low, high) that the signal handler searches. It may be reading while an entry comes or goes, so
+    entries never move: one that went is empty (high 0) until another takes its place."""
 
     def __init__(self):
-        self._capacity, self._index = 64, {}
+        self._capacity, self._count, self._place, self._free = 64, 0, {}, []
         self._array = (ctypes.c_uint64 * (2 * self._capacity))()
         self._old = []
         put(RUNTIME.ranges, ctypes.addressof(self._array))
 
     def add(self, low, high):
-        count = len(self._index)
-        if count == self._capacity:
-            self._grow()
-        self._array[2 * count], self._array[2 * count + 1] = low, high
-        self._index[low] = count
-        put(RUNTIME.range_count, count + 1)
+        place = self._place[low] = self._free.pop() if self._free else self._new_place()
+        self._array[2 * place] = low
+        self._array[2 * place + 1] = high
+        put(RUNTIME.range_count, self._count)
 
     def remove(self, low):
-        place, last = self._index.pop(low), len(self._index)
-        if place != last:
-            self._array[2 * place:2 * place + 2] = self._array[2 * last:2 * last + 2]
-            self._index[self._array[2 * place]] = place
-        put(RUNTIME.range_count, last)
+        place = self._place.pop(low)
+        self._array[2 * place + 1] = 0
+        self._free.append(place)
+
+    def _new_place(self):
+        if self._count == self._capacity:
+            self._grow()
+        self._count += 1
+        return self._count - 1
 
     def _grow(self):
         self._capacity *= 2

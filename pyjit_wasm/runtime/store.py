@@ -187,7 +187,7 @@ class HostFunc(_Owner):
 
     def __init__(self, deftype, entry, ip, host, keep):
         super().__init__(FUNC)
-        self.deftype, self.keep = deftype, keep
+        self.deftype, self.keep, self.public = deftype, keep, None
         _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host)
 
     @property

@@ -28,11 +28,18 @@ def owner_of(address):
     return owner() if address < end else None
 
 
+def _owner(address, index):
+    """Native code is known by return addresses, which may lie just behind it; interpreted code that runs
+    by the address of the instruction."""
+    before = owner_of(address - 1)
+    return before if index or (before is not None and before.is_native) else owner_of(address)
+
+
 def frames(addresses):
     """A function that resolves a trace when called: addresses innermost first, of which all but the
     first are return addresses; that is the first one's case too in native code. Owners are looked up
     now, because they may be gone later; the costly part waits."""
-    found = [(owner_of(address if index == 0 else address - 1), address) for index, address in enumerate(addresses)]
+    found = [(_owner(address, index), address) for index, address in enumerate(addresses)]
 
     def resolve():
         result, handler = [], None

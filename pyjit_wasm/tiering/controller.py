@@ -28,7 +28,7 @@ def prepare(func, _from_interpreter, _):
     with code.lock:
         if instance.mode == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
             if funcidx not in code.native:
-                code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)")
+                code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)", level="full")
         else:
             code.translate(funcidx)
         code.publish(funcidx)
@@ -47,21 +47,19 @@ def tier_up(func, loop, _):
     _word(func + FUNC.counter).value = config.TIER_UP_RETRY
     where = "called" if loop < 0 else f"in loop {loop}"
     reason = f"hot: {code.settings.tier_up_threshold} calls and loop iterations, the last {where}"
-    wanted = (funcidx, loop)
-    missing = funcidx not in code.native if loop < 0 else wanted not in code.loops
-    if missing and funcidx not in code.failed:
+    done = code.native if loop < 0 else code.loops
+    if funcidx not in done and funcidx not in code.failed:
         if code.settings.background:
-            queue.request(code, funcidx, loop, reason)
+            queue.request(code, funcidx, loop >= 0, reason)
         else:
-            compile_hot(code, funcidx, loop, reason)
-    return code.loops.get(wanted, 0)
+            compile_hot(code, funcidx, loop >= 0, reason)
+    return code.loops.get(funcidx, 0) if loop >= 0 else 0
 
 
-def compile_hot(code, funcidx, loop, reason, compile=None):
-    """Compile a hot function with what it calls, and the entry at a loop if one is running."""
-    if loop < 0 and funcidx in code.native or (funcidx, loop) in code.loops:
-        return
-    code.compile(units.around(code, funcidx, () if loop < 0 else ((funcidx, loop),)), reason, compile)
+def compile_hot(code, funcidx, in_loop, reason, compile=None):
+    """Compile a hot function with what it calls, or what takes over in its loops if it is running one."""
+    if funcidx not in (code.loops if in_loop else code.native):
+        code.compile(units.inside(code, funcidx) if in_loop else units.around(code, funcidx), reason, compile)
 
 
 queue.work = compile_hot

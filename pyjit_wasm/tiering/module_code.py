@@ -10,6 +10,7 @@ A FUNC's `entry` and `ip` are the only links between tiers:
     native           native code              call_native handler
 """
 import ctypes
+import functools
 import struct
 import threading
 import weakref
@@ -20,6 +21,7 @@ from pyjit_wasm.codegen.compiled import CompiledUnit
 from pyjit_wasm.codegen.unit import Unit
 from pyjit_wasm.frames.operands import FrameTooLarge
 from pyjit_wasm.interp.interpreter import interpreter
+from pyjit_wasm.runtime import sharing
 from pyjit_wasm.runtime.layout import FUNC, InstanceLayout
 from pyjit_wasm.tiering import units
 
@@ -49,6 +51,11 @@ class ModuleCode:
         if self._digest is None:
             self._digest = cache.digest(self.module.data)
         return self._digest
+
+    @functools.cached_property
+    def writes_references(self):
+        """See `runtime.sharing`."""
+        return sharing.writes_references(self.module)
 
     # --- what a function's FUNC holds
 
@@ -122,10 +129,10 @@ class ModuleCode:
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
                     self.settings.strict_traps)
 
-    def compile(self, plan, reason, compile=None):
+    def compile(self, plan, reason, compile=None, level="hot"):
         """Compile a plan (members, entries, loops) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
-        data = objects.build("unit", self.digest + unit.identity().encode(), unit.source, "full",
+        data = objects.build(f"unit {level}", self.digest + unit.identity().encode(), unit.source, level,
                              self.settings.cache, compile)
         with self.lock:
             compiled = CompiledUnit(unit, data)

@@ -8,7 +8,7 @@ import threading
 
 
 class CompileQueue:
-    """Requests are (ModuleCode, funcidx, loop, reason); `work` compiles one (`controller.compile_hot`)."""
+    """Requests are (ModuleCode, funcidx, in_loop, reason); `work` compiles one (`controller.compile_hot`)."""
 
     def __init__(self):
         self.work = None
@@ -16,21 +16,21 @@ class CompileQueue:
         self._ready = threading.Condition()
         self._thread, self._worker = None, None
 
-    def request(self, code, funcidx, loop, reason):
+    def request(self, code, funcidx, in_loop, reason):
         """Ask for native code; returns at once. Asking again changes nothing."""
-        key = (id(code), funcidx, loop)
+        key = (id(code), funcidx, in_loop)
         with self._ready:
             if key in self._known:
                 return
             self._known.add(key)
-            self._requests.append((key, code, funcidx, loop, reason))
+            self._requests.append((key, code, funcidx, in_loop, reason))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="pyjit_wasm compiler", daemon=True)
                 self._thread.start()
             self._ready.notify()
 
     def pending(self, code, funcidx):
-        return any((id(code), funcidx, loop) in self._known for loop in (-1, 0))
+        return any((id(code), funcidx, in_loop) in self._known for in_loop in (False, True))
 
     def drain(self):
         """Wait until everything asked for is done (for tests and measurements)."""
@@ -45,9 +45,9 @@ class CompileQueue:
         while True:
             with self._ready:
                 self._ready.wait_for(lambda: self._requests)
-                key, code, funcidx, loop, reason = self._requests.popleft()
+                key, code, funcidx, in_loop, reason = self._requests.popleft()
             try:
-                self.work(code, funcidx, loop, reason, self._compile)
+                self.work(code, funcidx, in_loop, reason, self._compile)
             except Exception as error:  # the guest goes on interpreted; `Function.tier` says why
                 code.failed[funcidx] = f"{type(error).__name__}: {error}"
             del code

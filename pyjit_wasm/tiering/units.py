@@ -58,10 +58,19 @@ def reachable(code, funcidx, budget):
     return found
 
 
-def around(code, funcidx, loops=()):
-    """Plan for a hot function: it and what it calls. (members, entries, loops)"""
+def around(code, funcidx):
+    """Plan for a hot function: it and what it calls. (members, entries, functions entered at loops)"""
     members = reachable(code, funcidx, config.UNIT_INSTRUCTIONS)
-    return members, [f for f in members if f not in code.native], loops
+    return members, [f for f in members if f not in code.native], ()
+
+
+def inside(code, funcidx):
+    """Plan for a function that is hot inside a loop: what takes over there, and what it calls. The
+    function itself only if that calls it again; otherwise it is compiled when it is called often."""
+    members = reachable(code, funcidx, config.UNIT_INSTRUCTIONS)
+    if not any(funcidx in code.facts[m - code.first].calls for m in members):
+        members.discard(funcidx)
+    return members, [f for f in members if f not in code.native], (funcidx,)
 
 
 def lazy(code, funcidx):

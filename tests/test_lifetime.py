@@ -1,0 +1,193 @@
+"""How long instances and what they share live: long enough for whatever can still reach them, no longer."""
+import gc
+import weakref
+
+import pytest
+
+import pyjit_wasm as wasm
+
+CALLER = """(module (type $t (func (result i32))) (import "m" "t" (table 1 funcref))
+  (func (export "call") (result i32) (call_indirect (type $t) (i32.const 0))))"""
+
+
+def scribble():
+    """Use freed memory again, so that a dangling pointer is noticed."""
+    gc.collect()
+    return [bytearray(b"\xff" * size) for size in range(64, 4096, 16) for _ in range(8)]
+
+
+def test_a_function_keeps_its_instance(load):
+    add = load("""(module (memory 1) (func (export "f") (param i32) (result i32)
+      (i32.store (i32.const 0) (local.get 0)) (i32.load (i32.const 0))))""").exports.f
+    scribble()
+    assert add(5) == 5
+
+
+def test_exports_keep_the_instance(load):
+    exports = load('(module (func (export "f") (result i32) (i32.const 3)))').exports
+    scribble()
+    assert exports.f() == 3
+
+
+def test_a_view_keeps_the_memory(load):
+    view = memoryview(load('(module (memory (export "m") 1) (data (i32.const 3) "abc"))').exports.m)
+    scribble()
+    assert bytes(view[3:6]) == b"abc"
+    view[3] = 1
+
+
+def test_a_global_keeps_its_cell(load):
+    cell = load('(module (global (export "g") (mut i32) (i32.const 5)))').exports.g
+    scribble()
+    assert cell.value == 5
+    cell.value = 6
+
+
+STORERS = {
+    "active": "(elem (i32.const 0) $f)",
+    "table.init": "(elem $e func $f) (func $s (table.init $e (i32.const 0) (i32.const 0) (i32.const 1))) (start $s)",
+    "table.set": "(elem declare func $f) (func $s (table.set (i32.const 0) (ref.func $f))) (start $s)",
+    "table.fill": "(elem declare func $f) (func $s (table.fill (i32.const 0) (ref.func $f) (i32.const 1))) (start $s)",
+    "table.copy": "(table $own funcref (elem $f)) "
+                  "(func $s (table.copy 0 $own (i32.const 0) (i32.const 0) (i32.const 1))) (start $s)",
+}
+
+
+@pytest.mark.parametrize("storer", STORERS)
+def test_functions_in_a_foreign_table_outlive_their_instance(load, storer):
+    table = wasm.Table(1)
+    load(f"""(module (import "m" "t" (table 1 funcref)) (global $g (mut i32) (i32.const 42))
+      (func $f (result i32) (global.get $g)) {STORERS[storer]})""", {"m": {"t": table}})
+    caller = load(CALLER, {"m": {"t": table}})
+    kept = scribble()
+    assert caller.exports.call() == 42 and table[0]() == 42
+    del kept
+
+
+def test_a_function_in_a_foreign_global_outlives_its_instance(load):
+    cell = wasm.Global("funcref", None, mutable=True)
+    load("""(module (import "m" "g" (global $g (mut funcref))) (elem declare func $f)
+      (func $f (result i32) (i32.const 42)) (func $s (global.set $g (ref.func $f))) (start $s))""", {"m": {"g": cell}})
+    kept = scribble()
+    assert cell.value() == 42
+    del kept
+
+
+def test_a_function_given_to_another_instance_outlives_its_own(load):
+    keeper = load("""(module (type $t (func (result i32))) (table $t 1 funcref)
+      (func (export "keep") (param funcref) (table.set (i32.const 0) (local.get 0)))
+      (func (export "call") (result i32) (call_indirect (type $t) (i32.const 0))))""")
+    load("""(module (import "m" "keep" (func $keep (param funcref))) (elem declare func $f)
+      (func $f (result i32) (i32.const 42)) (func $s (call $keep (ref.func $f))) (start $s))""", {"m": keeper.exports})
+    kept = scribble()
+    assert keeper.exports.call() == 42
+    del kept
+
+
+def test_a_function_put_into_a_table_by_python(load):
+    table = wasm.Table(1)
+    table[0] = load('(module (func (export "f") (result i32) (i32.const 42)))').exports.f
+    caller = load(CALLER, {"m": {"t": table}})
+    kept = scribble()
+    assert caller.exports.call() == 42
+    del kept
+
+
+def test_functions_of_a_failed_instantiation_stay_callable(load):
+    """Segments before the failing one have been written (spec 4.5.4)."""
+    table = wasm.Table(1)
+    with pytest.raises(wasm.Trap):
+        load("""(module (import "m" "t" (table 1 funcref)) (func $f (result i32) (i32.const 42))
+          (elem (i32.const 0) $f) (memory 0) (data (i32.const 1) "x"))""", {"m": {"t": table}})
+    kept = scribble()
+    assert table[0]() == 42
+    del kept
+
+
+def test_an_instance_dropped_while_it_runs(load):
+    """The last reference goes away inside a host function."""
+    holder = {}
+
+    def drop():
+        holder.clear()
+        return len(scribble()) and 1
+
+    inst = load("""(module (import "m" "drop" (func $drop (result i32))) (global $g (mut i32) (i32.const 41))
+      (func (export "f") (result i32) (i32.add (call $drop) (global.get $g))))""", {"m": {"drop": drop}})
+    holder["exports"] = inst.exports
+    del inst
+    assert holder["exports"].f() == 42
+
+
+def test_a_host_function_that_removes_itself(load):
+    table = wasm.Table(1)
+
+    def remove():
+        table[0] = None
+        scribble()
+        return 42
+
+    table[0] = wasm.Function(remove, [], ["i32"])
+    assert load(CALLER, {"m": {"t": table}}).exports.call() == 42
+
+
+# --- garbage
+
+def watched(load):
+    inst = load("""(module (import "m" "f" (func $f)) (memory (export "m") 1) (table (export "t") 1 funcref)
+      (elem (i32.const 0) $g) (global (export "g") (mut i32) (i32.const 0))
+      (func $g (export "f") (call $f)) (export "same" (func $f)))""", {"m": {"f": lambda: None}})
+    exports = inst.exports
+    exports.f()
+    exports.same()
+    things = [inst, exports, exports.m, exports.t, exports.g, exports.f, exports.same, exports.t[0], inst._inst,
+              inst._inst.exec_env, inst.module, inst.module.code]
+    return [weakref.ref(thing) for thing in things]
+
+
+def test_garbage_is_collected(load):
+    references = watched(load)
+    gc.collect()
+    assert [r() for r in references if r() is not None] == []
+
+
+def test_a_module_outlives_its_instances(engine):
+    module = wasm.Module('(module (memory 1) (func (export "f") (result i32) (i32.const 4)))', engine=engine)
+    references = [weakref.ref(wasm.Instance(module)) for _ in range(10)]
+    gc.collect()
+    assert not any(r() for r in references)
+    assert wasm.Instance(module).exports.f() == 4
+
+
+def test_traps_do_not_keep_instances(load):
+    inst = load('(module (func (export "f") unreachable))')
+    with pytest.raises(wasm.Trap) as caught:
+        inst.exports.f()
+    frames = caught.value.frames
+    reference = weakref.ref(inst)
+    del inst, caught
+    gc.collect()
+    assert reference() is None and frames[0].name == "f"
+
+
+def test_a_trap_outlives_its_module(load):
+    def trap():
+        with pytest.raises(wasm.Trap) as caught:
+            load('(module (func $g unreachable) (func (export "f") (call $g)))').exports.f()
+        return caught.value.with_traceback(None)
+
+    error = trap()
+    kept = scribble()
+    assert [frame.name for frame in error.frames] == ["g", "f"]
+    del kept
+
+
+def test_many_memories_without_the_collector(child):
+    """Address space that only cycles hold is found again when it runs out."""
+    done = child("""
+        gc.disable()
+        module = wasm.Module('(module (memory (export "m") 1))')
+        for _ in range(20000):
+            wasm.Instance(module).exports.m
+        print("fine")""")
+    assert done.stdout == "fine\n", done.stderr
