@@ -92,5 +92,9 @@ class WasiExit(WasmError):
         self.code = code
 
 
+class FrameTooLarge(WasmError):
+    """A function has more locals and operands than slot numbers reach: it is compiled instead."""
+
+
 class InternalError(WasmError):
     """A bug in pyjit_wasm itself."""

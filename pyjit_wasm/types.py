@@ -5,8 +5,8 @@ immutable object that compares by value. A heap type is one of `ABSTRACT_HEAP_TY
 defined types are interned process-wide, so type equivalence is identity (`canonical_group`).
 """
 import itertools
-import threading
 import weakref
+from _thread import allocate_lock
 
 I32, I64, F32, F64, V128 = "i32", "i64", "f32", "f64", "v128"
 NUMTYPES = (I32, I64, F32, F64)
@@ -161,7 +161,7 @@ class _Group:
 
 _ids = itertools.count(1)
 _groups = weakref.WeakValueDictionary()
-_lock = threading.Lock()
+_lock = allocate_lock()
 
 
 def substitute(thing, replace):

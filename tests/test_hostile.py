@@ -12,7 +12,7 @@ import pytest
 import hostile
 
 CORRUPTIONS = int(os.environ.get("HOSTILE_CORRUPTIONS", 1500))
-SHARES = {"interp": 1, "tiered": 10, "jit": 30}     # one in so many: compiling takes its time
+SHARES = {"interp": 1, "tiered": 5, "jit": 10}     # one in so many: compiling takes its time
 PROCESSES, TIMEOUT = 2, 1800
 
 

@@ -1,15 +1,10 @@
 """A compile unit in memory: entry addresses, and the way back from its addresses to wasm."""
 import bisect
-import re
 import weakref
 
 from pyjit_wasm.codegen import native
 from pyjit_wasm.codegen.unit import ENTRY
 from pyjit_wasm.runtime import arena, loader, trace
-
-# the symbols of a unit: f12, entry12, osr12
-_IS_FUNCTION = re.compile(r"(f|entry|osr)\d+$").match
-
 
 class CompiledUnit:
     """`entries` {funcidx: address of native code}, `loops` {funcidx: address of what takes over at its loops},
@@ -25,7 +20,7 @@ class CompiledUnit:
         self.entries = {f: symbols[f"entry{f}"] for f in unit.entries}
         self.loops = {f: symbols[f"osr{f}"] for f in unit.osr}
         self._start = self._loaded.text[0]
-        self._functions = sorted((address, name) for name, address in symbols.items() if _IS_FUNCTION(name))
+        self._functions = sorted((address, name) for name, address in symbols.items() if name.lstrip("entryfos").isdigit())  # f12, entry12, osr12
         trace.register(weakref.ref(self), *self._loaded.text)
 
     def __del__(self, unregister=trace.unregister):
@@ -37,7 +32,7 @@ class CompiledUnit:
         if self._lines is None:
             from pyjit_wasm.codegen.lines import Lines
 
-            self._lines = Lines(self._loaded.object)
+            self._lines = Lines(self._loaded.object, self._loaded.places)
         _, symbol = self._functions[bisect.bisect(self._functions, (address, "")) - 1]
         name = symbol if symbol.startswith(ENTRY) else symbol.lstrip("fosr")
         places = self._lines.lookup(address - 1 - self._start, name)

@@ -15,7 +15,7 @@ import struct
 
 from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.codegen import recurrences, rows
-from pyjit_wasm.codegen.signatures import LLVM, LETTER, letter, result_type
+from pyjit_wasm.codegen.abi import LETTER, LLVM, letter, result_type
 from pyjit_wasm.codegen.text import Text
 from pyjit_wasm.errors import WasmError
 from pyjit_wasm.frames.operands import FIRST_LOCAL, block_type, header_slots

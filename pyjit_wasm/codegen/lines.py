@@ -5,16 +5,44 @@ function indices (`codegen.unit`); inlined calls are nested scopes.
 """
 import bisect
 import io
+import struct
 
 from elftools.dwarf.descriptions import describe_form_class
+from elftools.dwarf.ranges import BaseAddressEntry
 from elftools.elf.elffile import ELFFile
 
 
-class Lines:
-    """Debug information of one object. Addresses are offsets from the start of its text."""
+_SYMBOL = struct.Struct("<IBBHQQ")
 
-    def __init__(self, data):
-        dwarf = ELFFile(io.BytesIO(data)).get_dwarf_info()
+
+def _placed(data, places):
+    """The object with its symbols where they are when it is loaded: in a relocatable object each section
+    starts at 0, and cold functions have a section of their own."""
+    data = bytearray(data)
+    symbols = ELFFile(io.BytesIO(data)).get_section_by_name(".symtab")
+    for at in range(symbols["sh_offset"], symbols["sh_offset"] + symbols["sh_size"], _SYMBOL.size):
+        name, info, other, section, value, size = _SYMBOL.unpack_from(data, at)
+        _SYMBOL.pack_into(data, at, name, info, other, section, value + places.get(section, 0), size)
+    return data
+
+
+def _absolute(base, entries):
+    """[low, high) of the entries of a range list."""
+    found = []
+    for entry in entries:
+        if isinstance(entry, BaseAddressEntry):
+            base = entry.base_address
+        else:
+            found.append((base + entry.begin_offset, base + entry.end_offset))
+    return found
+
+
+class Lines:
+    """Debug information of one object, whose sections lie at `places` {index: offset} when it is loaded.
+    Addresses are such offsets."""
+
+    def __init__(self, data, places):
+        dwarf = ELFFile(io.BytesIO(_placed(data, places))).get_dwarf_info()
         self._ranges = dwarf.range_lists()
         self._rows, self._inlined = [], []
         for unit in dwarf.iter_CUs():
@@ -45,8 +73,7 @@ class Lines:
         """[low, high) address ranges of a scope."""
         if "DW_AT_ranges" in die.attributes:
             base = unit.get_top_DIE().attributes["DW_AT_low_pc"].value
-            return [(base + r.begin_offset, base + r.end_offset)
-                    for r in self._ranges.get_range_list_at_offset(die.attributes["DW_AT_ranges"].value)]
+            return _absolute(base, self._ranges.get_range_list_at_offset(die.attributes["DW_AT_ranges"].value))
         low, high = die.attributes["DW_AT_low_pc"].value, die.attributes["DW_AT_high_pc"]
         return [(low, high.value if describe_form_class(high.form) == "address" else low + high.value)]
 

@@ -2,7 +2,7 @@
 native base types whose instances Python sees (callables and memories)."""
 import ctypes
 
-from pyjit_wasm.codegen import objects, signatures, support
+from pyjit_wasm.codegen import abi, objects
 from pyjit_wasm.runtime import arena, loader, process, signals
 
 # instances of the native base types: PyObject head, then a word the vectorcall protocol or buffer
@@ -24,13 +24,18 @@ def set_exit_handler(address):
 _support = None
 
 
+def _support_source():
+    from pyjit_wasm.codegen import support
+
+    return support.source(signals.RETRY_SIGNAL, MEM_POINTER)
+
+
 def load_support():
     """The support object, loaded once: signal handlers are installed, `rt_*` become linkable."""
     global _support
     if _support is None:
         identity = f"{signals.RETRY_SIGNAL} {MEM_POINTER}"
-        data = objects.build("support", identity, lambda: support.source(signals.RETRY_SIGNAL, MEM_POINTER), "full",
-                             use_cache)
+        data = objects.build("support", identity, _support_source, "full", use_cache)
         _support = loader.load(data, arena.host, externals)
         externals.update((name, address) for name, address in _support.symbols.items() if name.startswith("rt_"))
         signals.install(_support.symbols["rt_on_fault"], _support.symbols["rt_on_interrupt"])
@@ -42,8 +47,8 @@ class Trampolines:
 
     def __init__(self, letters):
         load_support()
-        data = objects.build("signature", f"{letters} {CALL_SITE_POINTER}",
-                             lambda: signatures.source(letters, CALL_SITE_POINTER), "code", use_cache)
+        data = objects.build("signature", f"{letters} {CALL_SITE_POINTER}", lambda: _trampolines_source(letters), "code",
+                             use_cache)
         self._loaded = loader.load(data, arena.host, externals)
         symbols = self._loaded.symbols
         self.py_enter, self.cells_enter = symbols["py_enter"], symbols["cells_enter"]
@@ -53,12 +58,18 @@ class Trampolines:
         self.call_native_code = ctypes.addressof(self._code)
 
 
+def _trampolines_source(letters):
+    from pyjit_wasm.codegen import signatures
+
+    return signatures.source(letters, CALL_SITE_POINTER)
+
+
 _trampolines = {}
 
 
 def trampolines(functype):
     """The Trampolines of a FuncType; kept for the life of the process."""
-    letters = signatures.signature(functype)
+    letters = abi.signature(functype)
     found = _trampolines.get(letters)
     if found is None:
         found = _trampolines[letters] = Trampolines(letters)

@@ -13,16 +13,11 @@ A signature is written in letters, parameters and results: "iI:f". Its object ho
 The native calling convention: (nest FUNC *, exec_env *, INSTANCE *, parameters...) -> results, where
 the FUNC travels in the static chain register, which compiled functions do not even look at.
 """
+from pyjit_wasm.codegen.abi import LLVM, REFERENCE_KIND, result_type
 from pyjit_wasm.codegen.support import DECLARATIONS, FRAMED, Function, call_python
 from pyjit_wasm.codegen.text import COLD
-from pyjit_wasm.errors import InternalError
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import ACTIVATION, CALL_SITE, EXEC_ENV, FRAME, FUNC, PYTHON_EXCEPTION, RUNTIME, SERVICE, THREAD
-from pyjit_wasm.types import F32, F64, I32, I64, RefType
-
-LETTER = {I32: "i", I64: "I", F32: "f", F64: "F"}
-LLVM = {"i": "i32", "I": "i64", "f": "float", "F": "double", "r": "i64", "x": "i64"}
-REFERENCE_KIND = {"r": 0, "x": 1}
 
 HANDLER_PARAMS = "ptr %ip, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x"
 FIRST_MEMORY = 16  # InstanceLayout: base of memory 0
@@ -36,20 +31,6 @@ declare ptr @rt_raise(i64, i64, i64) nounwind
 declare void @rt_unwind(ptr) noreturn nounwind
 declare void @rt_trap(ptr, i64) noreturn nounwind
 """
-
-
-def letter(valtype):
-    if isinstance(valtype, RefType):
-        return "x" if valtype.heap in ("extern", "noextern", "exn") else "r"
-    try:
-        return LETTER[valtype]
-    except KeyError:
-        raise InternalError(f"{valtype} is not supported yet") from None
-
-
-def signature(functype):
-    """The letters of a FuncType."""
-    return "".join(map(letter, functype.params)) + ":" + "".join(map(letter, functype.results))
 
 
 class _Signature:
@@ -96,13 +77,6 @@ class _Signature:
             for i, (t, v) in enumerate(zip(self.result_types, values)):
                 whole = f.let(f"insertvalue {self.result} {whole}, {t} {v}, {i}")
             f.do(f"ret {self.result} {whole}")
-
-
-def result_type(types):
-    """LLVM type of a function's results."""
-    if len(types) == 1:
-        return types[0]
-    return "{" + ", ".join(types) + "}" if types else "void"
 
 
 def unbox(f, letter, value, failed):

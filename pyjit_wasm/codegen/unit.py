@@ -6,9 +6,7 @@ calling convention, functions whose loops running calls may enter an `@osr<idx>`
 Debug information says which instruction of which function every trap and call is: line is the byte
 offset in the module, the subprogram's name the function index, inlining included.
 """
-from pyjit_wasm.codegen import rows
-from pyjit_wasm.codegen.function import Body, llvm_type
-from pyjit_wasm.codegen.signatures import result_type
+from pyjit_wasm.codegen.abi import LLVM, letter, result_type
 from pyjit_wasm.codegen.text import COLD
 from pyjit_wasm.config import MAX_GUARDED_PAGES
 from pyjit_wasm.types import MemType
@@ -83,7 +81,10 @@ class Unit:
         return repr((sorted(self.members), self.entries, self.osr, self.explicit, self.strict_traps))
 
     def source(self):
-        """IR text."""
+        """IR text. What it takes to write it is imported here: a warm start does without."""
+        from pyjit_wasm.codegen import rows
+        from pyjit_wasm.codegen.function import Body
+
         functions = [Body(self, f).function() for f in sorted(self.members)]
         self.scopes = {}  # a subprogram belongs to one function
         loops = [Body(self, f).loop_entry() for f in self.osr]
@@ -93,9 +94,9 @@ class Unit:
 
     def entry(self, funcidx):
         functype = self.module.funcs[funcidx].comp
-        types = [llvm_type(t) for t in functype.params]
+        types = [LLVM[letter(t)] for t in functype.params]
         formal = "".join(f", {t} %a{i}" for i, t in enumerate(types))
-        result = result_type([llvm_type(t) for t in functype.results])
+        result = result_type([LLVM[letter(t)] for t in functype.results])
         scope = self.scope(f"{ENTRY}{funcidx}", 0)
         call = f"call fastcc {result} @f{funcidx}(ptr %env, ptr %inst{formal}), !dbg {self.location(0, scope)}"
         body = f"  {call}\n  ret void" if result == "void" else f"  %r = {call}\n  ret {result} %r"

@@ -18,7 +18,7 @@ Rules that keep the abstraction sound:
 """
 from pyjit_wasm import config
 from pyjit_wasm.binary.body import instructions
-from pyjit_wasm.errors import WasmError
+from pyjit_wasm.errors import FrameTooLarge, WasmError
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.runtime.layout import FRAME
@@ -27,10 +27,6 @@ from pyjit_wasm.types import F32, F64, I32, I64, FuncType
 TEMP, LOCAL, CONST, SUM = "temp", "local", "const", "sum"
 SAVED_INSTANCE = FRAME.size // 8
 FIRST_LOCAL = SAVED_INSTANCE + 1
-
-
-class FrameTooLarge(WasmError):
-    """A function has more locals and operands than slot numbers reach: it is compiled instead."""
 
 
 class Value:

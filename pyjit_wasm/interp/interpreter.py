@@ -4,7 +4,6 @@ import ctypes
 import weakref
 
 from pyjit_wasm.codegen import native, objects
-from pyjit_wasm.interp import handlers, threaded
 from pyjit_wasm.runtime import arena, loader, process, trace
 from pyjit_wasm.runtime.layout import RUNTIME
 
@@ -16,7 +15,7 @@ class Interpreter:
 
     def __init__(self, explicit):
         native.load_support()
-        data = objects.build("handlers", str(explicit), lambda: handlers.source(explicit), "code", native.use_cache)
+        data = objects.build("handlers", str(explicit), lambda: _source(explicit), "code", native.use_cache)
         self._loaded = loader.load(data, arena.guest, native.externals)
         symbols = {name[2:]: a for name, a in self._loaded.symbols.items() if name.startswith("h.")}
         self.handlers = symbols
@@ -36,7 +35,15 @@ class Interpreter:
 
     def translate(self, module, funcidx, layout):
         """ThreadedCode of a function. Raises FrameTooLarge."""
+        from pyjit_wasm.interp import threaded  # not needed where everything is compiled
+
         return threaded.translate(module, funcidx, layout, self.handlers)
+
+
+def _source(explicit):
+    from pyjit_wasm.interp import handlers
+
+    return handlers.source(explicit)
 
 
 _loaded = {}

@@ -1,7 +1,8 @@
 """What there is once per process: the words generated code reads, threads, guarded address ranges."""
 import ctypes
 import os
-import threading
+import sys
+from _thread import get_ident
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import arena, libc
@@ -104,9 +105,9 @@ def _describe():
     put(RUNTIME.guest_lo, arena.guest.lo)
     put(RUNTIME.guest_hi, arena.guest.hi)
     put(RUNTIME.service, id(serve))
-    if threading.current_thread() is threading.main_thread():
-        put(RUNTIME.main_thread, libc.libc.pthread_self())
+    threading = sys.modules.get("threading")  # not imported: no other thread yet
+    put(RUNTIME.main_thread, threading.main_thread().ident if threading else get_ident())
 
 
 _describe()
-os.register_at_fork(after_in_child=lambda: put(RUNTIME.main_thread, libc.libc.pthread_self()))
+os.register_at_fork(after_in_child=lambda: put(RUNTIME.main_thread, get_ident()))

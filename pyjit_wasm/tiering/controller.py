@@ -6,7 +6,6 @@ from pyjit_wasm.runtime.layout import FUNC, INSTANCE_OBJECT
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.tiering import units
 from pyjit_wasm.tiering.module_code import NEVER, TOO_LARGE
-from pyjit_wasm.tiering.queue import queue
 
 
 def _word(address):
@@ -50,7 +49,7 @@ def tier_up(func, loop, _):
     done = code.native if loop < 0 else code.loops
     if funcidx not in done and funcidx not in code.failed:
         if code.settings.background:
-            queue.request(code, funcidx, loop >= 0, reason)
+            compile_later(code, funcidx, loop >= 0, reason)
         else:
             compile_hot(code, funcidx, loop >= 0, reason)
     return code.loops.get(funcidx, 0) if loop >= 0 else 0
@@ -62,7 +61,12 @@ def compile_hot(code, funcidx, in_loop, reason, compile=None):
         code.compile(units.inside(code, funcidx) if in_loop else units.around(code, funcidx), reason, compile)
 
 
-queue.work = compile_hot
+def compile_later(code, funcidx, in_loop, reason):
+    """The same in the background."""
+    if (funcidx, in_loop) not in code.waiting:
+        from pyjit_wasm.tiering.queue import queue  # threads are imported when the first is needed
+
+        queue.request(code, (funcidx, in_loop), lambda compile: compile_hot(code, funcidx, in_loop, reason, compile))
 
 
 class Tier(str):
@@ -92,7 +96,7 @@ def tier(instance, funcidx):
         return Tier("interp", "mode interp")
     if funcidx in code.failed:
         return Tier("interp", f"compilation failed: {code.failed[funcidx]}")
-    if queue.pending(code, funcidx):
+    if {(funcidx, False), (funcidx, True)} & code.waiting:
         return Tier("interp", "hot, being compiled")
     left = _word(instance.func_address(funcidx) + FUNC.counter).value
     return Tier("interp", f"{left} calls or loop iterations until it is hot")

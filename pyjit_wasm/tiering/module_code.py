@@ -12,14 +12,14 @@ A FUNC's `entry` and `ip` are the only links between tiers:
 import ctypes
 import functools
 import struct
-import threading
 import weakref
+from _thread import RLock
 
 from pyjit_wasm import config
 from pyjit_wasm.codegen import cache, native, objects
 from pyjit_wasm.codegen.compiled import CompiledUnit
 from pyjit_wasm.codegen.unit import Unit
-from pyjit_wasm.frames.operands import FrameTooLarge
+from pyjit_wasm.errors import FrameTooLarge
 from pyjit_wasm.interp.interpreter import interpreter
 from pyjit_wasm.runtime import sharing
 from pyjit_wasm.runtime.layout import FUNC, InstanceLayout
@@ -40,8 +40,9 @@ class ModuleCode:
         self.first = module.imported_funcs
         self.threaded, self.native, self.loops, self.units = {}, {}, {}, []
         self.reasons, self.failed = {}, {}  # funcidx: why it is compiled; why it could not be
+        self.waiting = set()  # (funcidx, in_loop) that the background compiler was asked for
         self.instances = weakref.WeakSet()
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self._templates, self._digest = {}, None
         self.brief = units.brief_functions(module, facts)
 

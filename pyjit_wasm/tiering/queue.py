@@ -4,56 +4,51 @@ LLVM holds one lock for whole optimiser runs, and emitting IR holds the GIL: in 
 disturbs neither the guest nor Python. Where no process can be started, the thread compiles by itself.
 """
 import collections
+import os
 import threading
 
 
 class CompileQueue:
-    """Requests are (ModuleCode, funcidx, in_loop, reason); `work` compiles one (`controller.compile_hot`)."""
+    """Requests are (ModuleCode, (funcidx, in_loop), job): `job(compile)` does it, with `compile` as for
+    `objects.build`. What is asked for stands in the ModuleCode's `waiting` until it is done."""
 
     def __init__(self):
-        self.work = None
-        self._requests, self._known = collections.deque(), set()
-        self._ready = threading.Condition()
+        self._requests, self._busy = collections.deque(), False
+        self._changed = threading.Condition()
         self._thread, self._worker = None, None
 
-    def request(self, code, funcidx, in_loop, reason):
+    def request(self, code, wanted, job):
         """Ask for native code; returns at once. Asking again changes nothing."""
-        key = (id(code), funcidx, in_loop)
-        with self._ready:
-            if key in self._known:
+        with self._changed:
+            if wanted in code.waiting:
                 return
-            self._known.add(key)
-            self._requests.append((key, code, funcidx, in_loop, reason))
+            code.waiting.add(wanted)
+            self._requests.append((code, wanted, job))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="pyjit_wasm compiler", daemon=True)
                 self._thread.start()
-            self._ready.notify()
-
-    def pending(self, code, funcidx):
-        return any((id(code), funcidx, in_loop) in self._known for in_loop in (False, True))
+            self._changed.notify_all()
 
     def drain(self):
         """Wait until everything asked for is done (for tests and measurements)."""
-        with self._ready:
-            self._ready.wait_for(lambda: not self._known)
-
-    def forget(self):
-        """In a forked child: neither thread nor worker came along."""
-        self.__init__()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._requests and not self._busy)
 
     def _run(self):
         while True:
-            with self._ready:
-                self._ready.wait_for(lambda: self._requests)
-                key, code, funcidx, in_loop, reason = self._requests.popleft()
+            with self._changed:
+                self._changed.wait_for(lambda: self._requests)
+                code, wanted, job = self._requests.popleft()
+                self._busy = True
             try:
-                self.work(code, funcidx, in_loop, reason, self._compile)
+                job(self._compile)
             except Exception as error:  # the guest goes on interpreted; `Function.tier` says why
-                code.failed[funcidx] = f"{type(error).__name__}: {error}"
-            del code
-            with self._ready:
-                self._known.discard(key)
-                self._ready.notify_all()
+                code.failed[wanted[0]] = f"{type(error).__name__}: {error}"
+            code.waiting.discard(wanted)
+            del code, job
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
 
     def _compile(self, text, level):
         if self._worker is None:
@@ -64,3 +59,4 @@ class CompileQueue:
 
 
 queue = CompileQueue()
+os.register_at_fork(after_in_child=queue.__init__)  # neither thread nor worker came along
