@@ -19,8 +19,8 @@ MAX_TRACE = 128                         # innermost frames kept of a trap
 TIER_UP_THRESHOLD = 2_000               # calls plus loop iterations before a function is hot
 TIER_UP_RETRY = 1_000                   # events between two looks whether compiled code has come
 UNIT_INSTRUCTIONS = 6_000               # wasm instructions compiled together when tiering up
-MODULE_UNIT_INSTRUCTIONS = 60_000       # jit mode: modules up to this size are one unit
-JIT_UNIT_INSTRUCTIONS = 8_000           # jit mode: size of a lazily compiled unit of larger modules
+MODULE_UNIT_INSTRUCTIONS = 15_000       # jit mode: modules up to this size are one unit
+JIT_UNIT_INSTRUCTIONS = 3_000           # jit mode: size of a lazily compiled unit of larger modules
 
 BRIEF_INSTRUCTIONS = 4_000              # a call certain to execute fewer keeps the GIL
 

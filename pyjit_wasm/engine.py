@@ -15,6 +15,12 @@ def check_mode(mode):
     return mode
 
 
+def check_stack_size(size):
+    if size.__index__() < 0:
+        raise ValueError(f"a stack size is a number of bytes, not {size}")
+    return size.__index__()
+
+
 class Engine:
     """Settings that modules are compiled with.
 
@@ -37,7 +43,7 @@ class Engine:
             raise ValueError("tier_up_threshold must be at least 1")
         self.memory_bounds, self.strict_traps = memory_bounds, strict_traps
         self.tier_up_threshold, self.background = tier_up_threshold, background
-        self.cache, self.stack_size = cache, stack_size
+        self.cache, self.stack_size = cache, check_stack_size(stack_size)
         if not cache:
             native.use_cache = False
 

@@ -1,6 +1,6 @@
 """wasm.Instance: instantiation (spec 4.5.4) and what an instance exports."""
 from pyjit_wasm import externs, foreign, function
-from pyjit_wasm.engine import Engine, Module, check_mode
+from pyjit_wasm.engine import Engine, Module, check_mode, check_stack_size
 from pyjit_wasm.errors import LinkError
 from pyjit_wasm.runtime import signals
 from pyjit_wasm.runtime.instance import ModuleInstance
@@ -29,7 +29,7 @@ class Instance:
         self.module = module
         signals.renew()
         resolved = [_resolve(wanted, imports or {}, module) for wanted in module.syntax.imports]
-        size = engine.stack_size if stack_size is None else stack_size
+        size = engine.stack_size if stack_size is None else check_stack_size(stack_size)
         self._inst = ModuleInstance(module.code, check_mode(mode or engine.mode), resolved, size)
         self.exports = Exports(self._inst)
         if module.syntax.start is not None:

@@ -19,9 +19,10 @@ from pyjit_wasm.text import assemble
 from wasm_generator import FUEL, Choices, Generator
 
 ENGINES = {
-    "interp": ("interp", "guard", True), "jit": ("jit", "guard", True), "tiered": ("tiered", "guard", True),
-    "jit explicit": ("jit", "explicit", True), "interp explicit": ("interp", "explicit", True),
-    "jit, traps not strict": ("jit", "guard", False),
+    "interp": {"mode": "interp"}, "interp explicit": {"mode": "interp", "bounds": "explicit"},
+    "jit": {"mode": "jit"}, "jit explicit": {"mode": "jit", "bounds": "explicit"},
+    "jit, traps not strict": {"mode": "jit", "strict_traps": False},
+    "tiered": {"mode": "tiered"}, "tiered in loops": {"mode": "tiered", "tier_up_threshold": 6},
 }
 CALLS, BATCH, TIMEOUT = 3, 10, 120
 TABLE_TRAPS = ("undefined element", "out of bounds table access")   # one and the same in wasmtime
@@ -66,8 +67,8 @@ def observe(machine):
 class Ours:
     """A module in this engine."""
 
-    def __init__(self, binary, mode, bounds, strict):
-        self.exports = wasm.Instance(wasm.Module(binary, engine=engine(mode, bounds, strict_traps=strict))).exports
+    def __init__(self, binary, settings):
+        self.exports = wasm.Instance(wasm.Module(binary, engine=engine(**settings))).exports
         self.types = {name: len(self.exports[name].type.params) for name in self.exports if name[0] == "x"}
 
     def refuel(self):
@@ -115,11 +116,11 @@ def differences(text):
     binary = assemble(text)
     wanted, found = observe(Wasmtime(binary)), []
     trapped = any(isinstance(outcome, str) for _, _, outcome, _ in (x for x in wanted if isinstance(x, tuple)))
-    for name, (mode, bounds, strict) in ENGINES.items():
-        if not strict and trapped:
+    for name, settings in ENGINES.items():
+        if trapped and not settings.get("strict_traps", True):
             continue    # innermost loops may leave out or move accesses that trap
         try:
-            seen = observe(Ours(binary, mode, bounds, strict))
+            seen = observe(Ours(binary, {"strict_traps": True, **settings}))
         except Exception as error:
             found.append(f"{name}: {type(error).__name__}: {error}")
             continue

@@ -23,27 +23,27 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = [ROOT / "benchmarks" / "kernels" / f"{name}.wasm" for name in
          ("bytecode", "indirect", "sha256", "nbody", "matmul", "memmove", "quicksort", "fib")]
 LARGE = [ROOT / "examples" / f"{name}.wasm" for name in ("hello", "wordcount")]
-PATIENCE = 0.25             # seconds for a call
+PATIENCE = {"interp": 0.25, "tiered": 0.5, "jit": 1.5}      # seconds for a call, compilation included
 ARGUMENTS = (0, 1, 2, 3, 5)
 
 
 class Watchdog(threading.Thread):
     """Sends SIGINT to this process when a call takes too long."""
 
-    def __init__(self):
+    def __init__(self, patience):
         super().__init__(daemon=True)
-        self.deadline = None
+        self.patience, self.deadline = patience, None
         self.start()
 
     def run(self):
         while True:
-            time.sleep(PATIENCE / 10)
+            time.sleep(0.02)
             if self.deadline is not None and time.monotonic() > self.deadline:
                 self.deadline = None
                 os.kill(os.getpid(), signal.SIGINT)
 
     def __enter__(self):
-        self.deadline = time.monotonic() + PATIENCE
+        self.deadline = time.monotonic() + self.patience
 
     def __exit__(self, *_):
         self.deadline = None
@@ -77,7 +77,7 @@ class Trial:
     """Runs damaged modules and counts what becomes of them."""
 
     def __init__(self, mode):
-        self.engine, self.watchdog = engine(mode), Watchdog()
+        self.engine, self.watchdog = engine(mode), Watchdog(PATIENCE[mode])
         self.outcomes, self.surprises = collections.Counter(), []
 
     def attempt(self, what, function, *arguments):

@@ -3,6 +3,7 @@
 Both are preceded by a header: a request by the length of the text and of the level's name, an answer by
 its length and 0 for an object or 1 for an error message.
 """
+import os
 import struct
 import sys
 
@@ -13,7 +14,6 @@ class Worker:
     """A worker process; if none can be started or it dies, compiles in this process instead."""
 
     def __init__(self):
-        import os
         import subprocess
 
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
@@ -61,5 +61,8 @@ def main():
             answer, failed = compile_ir(text, level), 0
         except Exception as error:
             answer, failed = str(error).encode(), 1
-        answers.write(_HEADER.pack(len(answer), failed) + answer)
-        answers.flush()
+        try:
+            answers.write(_HEADER.pack(len(answer), failed) + answer)
+            answers.flush()
+        except BrokenPipeError:  # whoever asked is gone
+            os._exit(0)

@@ -2,10 +2,14 @@
 
 SIGSEGV and SIGBUS make traps of accesses to guard pages; SIGINT and the retry timer's signal let
 Ctrl-C reach guest code that holds no lock and polls nothing. Whatever was installed before is called
-for everything that is not ours, `faulthandler` and Python's own handlers included.
+for everything that is not ours, `faulthandler` and Python's own handlers included. What these modules
+install later goes beneath ours: their functions are wrapped, because without our handlers a guest's trap
+would be a crash and its loops deaf to Ctrl-C.
 """
 import _signal as signal  # the module `signal` costs 4 ms for its enums
 import ctypes
+import faulthandler
+import functools
 import os
 
 from pyjit_wasm.runtime import libc, process
@@ -59,6 +63,32 @@ def install(on_fault, on_interrupt):
     os.register_at_fork(after_in_child=_make_timer)  # timers do not survive a fork
     _ours[:] = on_fault, on_interrupt
     renew()
+    signal.signal = _renewing(signal.signal)
+    faulthandler.enable, faulthandler.disable = _beneath(faulthandler.enable), _beneath(faulthandler.disable)
+
+
+def _renewing(install_handler):
+    """`signal.signal`, after which our handlers are on top again. It does not call what it replaces."""
+    @functools.wraps(install_handler)
+    def wrapper(*arguments):
+        try:
+            return install_handler(*arguments)
+        finally:
+            renew()
+    return wrapper
+
+
+def _beneath(change_handlers):
+    """A function of `faulthandler`, which calls what it replaces: that must not be our handlers."""
+    @functools.wraps(change_handlers)
+    def wrapper(*arguments, **options):
+        for number in (signal.SIGSEGV, signal.SIGBUS):
+            _sigaction(number, ctypes.byref(_saved[number]), None)
+        try:
+            return change_handlers(*arguments, **options)
+        finally:
+            renew()
+    return wrapper
 
 
 def renew():

@@ -91,10 +91,18 @@ class ModuleCode:
         for mode, template in self._templates.items():
             _PAIR.pack_into(template, place, *self.state(funcidx, mode)[:2])
         for instance in list(self.instances):
-            entry, ip, _ = self.state(funcidx, instance.mode)
-            func = instance.func_address(funcidx)
-            ctypes.c_uint64.from_address(func + FUNC.entry).value = entry
-            ctypes.c_uint64.from_address(func + FUNC.ip).value = ip
+            self._swap(instance, funcidx)
+
+    def _swap(self, instance, funcidx):
+        """Bring one FUNC up to date; its state's counter. Other threads may be calling it: while it has the
+        handler of native code for its ip, its entry must be native code."""
+        entry, ip, counter = self.state(funcidx, instance.mode)
+        func = instance.func_address(funcidx)
+        words = [(FUNC.entry, entry), (FUNC.ip, ip)]
+        native_code = native.trampolines(self.module.funcs[funcidx].comp).call_native_code
+        for offset, value in words if ip == native_code else reversed(words):
+            ctypes.c_uint64.from_address(func + offset).value = value
+        return counter
 
     def place_functions(self, instance):
         """Fill in a new instance's FUNC array."""
@@ -108,10 +116,8 @@ class ModuleCode:
     def switch_mode(self, instance):
         """Bring an instance's FUNC array to its `mode`; calls in progress go on as they are."""
         for funcidx in range(self.first, len(self.module.funcs)):
-            entry, ip, counter = self.state(funcidx, instance.mode)
-            func = instance.func_address(funcidx)
-            for offset, value in ((FUNC.entry, entry), (FUNC.ip, ip), (FUNC.counter, counter)):
-                ctypes.c_uint64.from_address(func + offset).value = value
+            counter = self._swap(instance, funcidx)
+            ctypes.c_uint64.from_address(instance.func_address(funcidx) + FUNC.counter).value = counter
 
     # --- making code
 

@@ -44,14 +44,15 @@ def escaping(module):
     return {f for f in found if f >= module.imported_funcs}
 
 
-def reachable(code, funcidx, budget):
-    """Functions called from `funcidx`, directly or not, nearest first, within `budget` instructions."""
+def reachable(code, funcidx, budget, without=()):
+    """`funcidx` and functions called from it, directly or not, nearest first, within `budget` instructions;
+    `without` those."""
     first, found, queue = code.first, {funcidx}, [funcidx]
     budget -= code.facts[funcidx - first].instructions
     for current in queue:
         for callee in sorted(code.facts[current - first].calls):
             size = code.facts[callee - first].instructions if callee >= first else 0
-            if callee >= first and callee not in found and size <= budget:
+            if callee >= first and callee not in found and size <= budget and callee not in without:
                 budget -= size
                 found.add(callee)
                 queue.append(callee)
@@ -75,10 +76,10 @@ def inside(code, funcidx):
 
 def lazy(code, funcidx):
     """Plan for jit mode, when `funcidx` is first called: a small module as a whole, of a large one a
-    neighbourhood. Functions that only direct calls reach need no entry."""
+    neighbourhood without what is compiled already. Functions that only direct calls reach need no entry."""
     total = sum(f.instructions for f in code.facts)
     if total <= config.MODULE_UNIT_INSTRUCTIONS and not code.units:
         members = set(range(code.first, len(code.module.funcs)))
         return members, sorted(escaping(code.module) | {funcidx}), ()
-    members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS)
-    return members, [f for f in members if f not in code.native], ()
+    members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS, code.native)
+    return members, sorted(members), ()
