@@ -11,19 +11,25 @@ import pyjit_wasm as wasm
 LOOPS = """(module (import "m" "sleep" (func $sleep)) (memory 64) (global $n (mut i64) (i64.const 0))
   (type $v (func)) (table funcref (elem $step))
   (func (export "forever") (loop $l (br $l)))
-  (func (export "counting") (param i64) (result i64) (local i64) (loop $l
-    (local.set 1 (i64.add (local.get 1) (i64.const 1))) (br_if $l (i64.lt_u (local.get 1) (local.get 0)))) (local.get 1))
+  (func (export "random") (param i32) (result i64) (local i64) (loop $l
+    (local.set 1 (i64.add (i64.mul (local.get 1) (i64.const 6364136223846793005)) (i64.const 1)))
+    (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (local.get 1))
   (func (export "loads") (loop $l (drop (i32.load (i32.const 64))) (i32.store (i32.const 0) (i32.const 1)) (br $l)))
   (func $step (global.set $n (i64.add (global.get $n) (i64.const 1))))
   (func (export "calls") (loop $l (call $step) (br $l)))
   (func (export "indirect") (loop $l (call_indirect (type $v) (i32.const 0)) (br $l)))
   (func (export "fill") (loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 100)) (br $l)))
-  (func (export "large_fill") (loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 4194304)) (br $l)))
-  (func (export "copy") (loop $l (memory.copy (i32.const 9) (i32.const 0) (i32.const 4000000)) (br $l)))
+  (func (export "copy") (loop $l (memory.copy (i32.const 9) (i32.const 0) (i32.const 50)) (br $l)))
   (func (export "grow") (loop $l (drop (memory.grow (i32.const 0))) (br $l)))
   (func (export "host") (loop $l (call $sleep) (br $l)))
   (func (export "ok") (result i32) (i32.const 42)))"""
-ENDLESS = ("forever", "loads", "calls", "indirect", "fill", "large_fill", "copy", "grow", "host")
+ENDLESS = ("forever", "loads", "calls", "indirect", "fill", "copy", "grow", "host")
+
+
+def random(steps, factor=6364136223846793005):
+    """What `random` returns: the sum of the powers of `factor`, modulo 2**64, signed."""
+    value = (pow(factor, steps, factor - 1 << 64) - 1) // (factor - 1) & (1 << 64) - 1
+    return value - (value >> 63 << 64)
 
 
 class Interrupter(threading.Thread):
@@ -61,6 +67,46 @@ def test_ctrl_c(loops, name):
         assert loops.exports.ok() == 42
 
 
+BULK = {
+    "fill": "(memory.fill (i32.const 0) (i32.const 1) (i32.const 50000000))",
+    "copy": "(memory.copy (i32.const 0) (i32.const 50000000) (i32.const 50000000))",
+    "init": "(memory.init 0 (i32.const 0) (i32.const 0) (i32.const 1000000))",
+    "table.fill": "(table.fill (i32.const 0) (ref.null func) (i32.const 1000000))",
+    "table.copy": "(table.copy (i32.const 0) (i32.const 1000000) (i32.const 1000000))",
+}
+
+
+@pytest.mark.parametrize("kind", BULK)
+def test_ctrl_c_in_large_bulk_operations(child, mode, kind):
+    # nearly all the time is spent in the C library
+    done = child(f"""
+        inst = load('(module (memory 1600) (table 2000000 funcref) (data "{'x' * 1000000 if kind == 'init' else ''}")'
+                    ' (func (export "f") (loop $l {BULK[kind]} (br $l))))', mode={mode!r})
+        sent = []
+        threading.Timer(0.2, lambda: (sent.append(time.perf_counter()), os.kill(os.getpid(), signal.SIGINT))).start()
+        try:
+            inst.exports.f()
+        except KeyboardInterrupt:
+            print(time.perf_counter() - sent[0])""", timeout=10)
+    assert float(done.stdout) < 1, done.stderr
+
+
+def test_ctrl_c_in_a_loop_of_c_calls(child, mode):
+    # called without Python in between
+    done = child(f"""
+        usleep = ctypes.CDLL(None).usleep
+        usleep.argtypes, usleep.restype = [ctypes.c_uint32], ctypes.c_int32
+        inst = load('''(module (import "c" "usleep" (func $u (param i32) (result i32)))
+          (func (export "f") (loop $l (drop (call $u (i32.const 3000))) (br $l))))''', {{"c": {{"usleep": usleep}}}}, {mode!r})
+        sent = []
+        threading.Timer(0.2, lambda: (sent.append(time.perf_counter()), os.kill(os.getpid(), signal.SIGINT))).start()
+        try:
+            inst.exports.f()
+        except KeyboardInterrupt:
+            print(time.perf_counter() - sent[0])""", timeout=10)
+    assert float(done.stdout) < 1, done.stderr
+
+
 def test_ctrl_c_in_a_recursion(load):
     inst = load("""(module (func $fib (export "fib") (param i32) (result i32)
       (if (result i32) (i32.lt_u (local.get 0) (i32.const 2)) (then (local.get 0)) (else (i32.add
@@ -87,11 +133,10 @@ def test_a_handler_that_does_not_raise(loops):
     try:
         interrupter = Interrupter()
         interrupter.start()
-        count, result = 1 << 24, None
+        steps = 1 << 20
         while not seen:
-            result = loops.exports.counting(count)
-            assert result == count
-            count *= 2
+            assert loops.exports.random(steps) == random(steps)
+            steps *= 2
     finally:
         signal.signal(signal.SIGINT, before)
     interrupter.join()
@@ -210,7 +255,7 @@ def test_other_signals_still_work(loops):
         Interrupter(number=signal.SIGUSR1).start()
         deadline = time.perf_counter() + 5
         while not seen and time.perf_counter() < deadline:
-            loops.exports.counting(1000)
+            loops.exports.random(1000)
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert seen
@@ -219,10 +264,10 @@ def test_other_signals_still_work(loops):
 def test_only_the_main_thread_is_interrupted(loops):
     """Python's rule: a loop in another thread goes on."""
     results = []
-    thread = threading.Thread(target=lambda: results.append(loops.exports.counting(400_000_000)))
+    thread = threading.Thread(target=lambda: results.append(loops.exports.random(50_000_000)))
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         Interrupter(0.01).start()
         time.sleep(5)
     thread.join(60)
-    assert results == [400_000_000]
+    assert results == [random(50_000_000)]

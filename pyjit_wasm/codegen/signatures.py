@@ -14,7 +14,7 @@ The native calling convention: (nest FUNC *, exec_env *, INSTANCE *, parameters.
 the FUNC travels in the static chain register, which compiled functions do not even look at.
 """
 from pyjit_wasm.codegen.abi import LLVM, REFERENCE_KIND, result_type
-from pyjit_wasm.codegen.support import DECLARATIONS, FRAMED, Function, call_python
+from pyjit_wasm.codegen.support import DECLARATIONS, Function, call_python
 from pyjit_wasm.codegen.text import COLD
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import ACTIVATION, CALL_SITE, EXEC_ENV, FRAME, FUNC, PYTHON_EXCEPTION, RUNTIME, SERVICE, THREAD
@@ -414,7 +414,7 @@ def to_interp(s):
 
 def call_native(s):
     """The handler a FUNC's `ip` leads to while its `entry` is native: %x is the FUNC, %fp its frame."""
-    f = Function(f"preserve_nonecc void", "call_native", HANDLER_PARAMS)
+    f = Function("preserve_nonecc void", "call_native", HANDLER_PARAMS)
     f.store("ptr", f.at("%fp", FRAME.size), "%env", EXEC_ENV.top)
     f.store("ptr", "%fp", "%env", EXEC_ENV.exit_fp)
     values = [f.load(t, "%fp", 8 * i - s.header) for i, t in enumerate(s.types)]

@@ -6,8 +6,8 @@ calls it directly; what it needs from Python goes through `rt_service`, one door
 from pyjit_wasm import config
 from pyjit_wasm.codegen.text import COLD, Text
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, FRAME, FUNC, MEM, PYTHON_EXCEPTION, RUNTIME, SERVICE,
-                                       SPAN, TABLE, THREAD)
+from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, FRAME, FUNC, MEM, PYTHON_EXCEPTION, RUNTIME, SPAN,
+                                       TABLE, THREAD)
 
 # ucontext_t on x86-64 Linux: the registers start at byte 40
 _REGISTERS = {name: 40 + 8 * index for index, name in enumerate(

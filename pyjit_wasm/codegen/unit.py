@@ -83,11 +83,11 @@ class Unit:
     def source(self):
         """IR text. What it takes to write it is imported here: a warm start does without."""
         from pyjit_wasm.codegen import rows
-        from pyjit_wasm.codegen.function import Body
+        from pyjit_wasm.codegen.function import Function
 
-        functions = [Body(self, f).function() for f in sorted(self.members)]
+        functions = [Function(self, f).function() for f in sorted(self.members)]
         self.scopes = {}  # a subprogram belongs to one function
-        loops = [Body(self, f).loop_entry() for f in self.osr]
+        loops = [Function(self, f).loop_entry() for f in self.osr]
         entries = [self.entry(f) for f in self.entries]
         return "".join((_DECLARATIONS, rows.declarations(), COLD, _METADATA, _ATTRIBUTES, *functions, *loops, *entries,
                         *self.metadata))

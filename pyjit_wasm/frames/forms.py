@@ -11,7 +11,7 @@ handler's address, at byte 8, naturally aligned.
 import struct
 
 from pyjit_wasm.opcodes import ROWS
-from pyjit_wasm.types import F64, I32, I64, V128
+from pyjit_wasm.types import F64, I64, V128
 
 _SIZE = {"s": 2, "i": 4, "u": 4, "d": 4, "F": 4, "I": 8}
 _CODE = {"s": "h", "i": "I", "u": "I", "d": "i", "F": "I", "I": "Q"}

@@ -9,7 +9,7 @@ from pyjit_wasm.codegen.signatures import FIRST_MEMORY, HANDLER_PARAMS
 from pyjit_wasm.codegen.support import DECLARATIONS, Function
 from pyjit_wasm.codegen.text import COLD
 from pyjit_wasm.frames.forms import FORMS
-from pyjit_wasm.frames.operands import SAVED_INSTANCE
+from pyjit_wasm.frames.stack import SAVED_INSTANCE
 from pyjit_wasm.opcodes import TRAP_CODE, TRAPS
 from pyjit_wasm.opcodes.op import LLVM_TYPE
 from pyjit_wasm.runtime.layout import EXEC_ENV, FRAME, FUNC, MEM, SERVICE, SPAN, TABLE

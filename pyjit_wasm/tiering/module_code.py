@@ -15,7 +15,6 @@ import struct
 import weakref
 from _thread import RLock
 
-from pyjit_wasm import config
 from pyjit_wasm.codegen import cache, native, objects
 from pyjit_wasm.codegen.compiled import CompiledUnit
 from pyjit_wasm.codegen.unit import Unit

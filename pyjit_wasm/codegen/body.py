@@ -1,0 +1,93 @@
+"""A function body under construction: operands as SSA names, locals in allocas, traps, instance words."""
+from pyjit_wasm.binary.body import instructions
+from pyjit_wasm.codegen import recurrences
+from pyjit_wasm.codegen.abi import LETTER, LLVM, letter
+from pyjit_wasm.codegen.text import Text
+from pyjit_wasm.frames.walk import Walk
+from pyjit_wasm.runtime.layout import SERVICE
+
+INVARIANT = ", !invariant.load !1"
+
+
+def llvm_type(valtype):
+    return LLVM[LETTER.get(valtype) or letter(valtype)]
+
+
+def zero(type):
+    return "0.0" if type in ("float", "double") else "0"
+
+
+def loop_nesting(body):
+    """For each loop, in order: (the ordinals of the loops around it, whether it contains none)."""
+    loops, open_blocks = [], []
+    for op, _, _ in body:
+        mnemonic = op.mnemonic
+        if mnemonic in ("block", "if", "loop", "try_table", "try"):
+            ordinal = None
+            if mnemonic == "loop":
+                around = tuple(o for o in open_blocks if o is not None)
+                for outer in around:
+                    loops[outer] = (loops[outer][0], False)
+                ordinal = len(loops)
+                loops.append((around, True))
+            open_blocks.append(ordinal)
+        elif mnemonic == "end" and open_blocks:
+            open_blocks.pop()
+    return loops
+
+
+class Body(Walk, Text):
+    """The state of a function being emitted into a unit, and small tools. `unit` answers: which functions
+    are direct calls, which options hold, what the debug location of an offset is."""
+
+    def __init__(self, unit, funcidx):
+        super().__init__()
+        self.unit, self.module, self.layout = unit, unit.module, unit.layout
+        self.funcidx, self.functype = funcidx, unit.module.funcs[funcidx].comp
+        self.code = self.module.codes[funcidx - self.module.imported_funcs]
+        self.body = list(instructions(self.module, self.code.start, self.code.end))
+        self.loops = loop_nesting(self.body)
+        self.straight = {} if self.unit.explicit or self.unit.strict_traps else recurrences.straight_loops(self.body)
+        self.local_types = [llvm_type(t) for t in self.functype.params]
+        self.params = len(self.local_types)
+        for count, valtype in self.code.locals:
+            self.local_types += [llvm_type(valtype)] * count
+        self.allocas, self.fences, self.cold = {}, {}, []
+        self.osr, self.entered = False, []
+        self.scope = unit.scope(funcidx, self.code.start)
+
+    def alloca(self, name, type):
+        self.allocas[name] = type
+        return name
+
+    def local(self, index):
+        return self.alloca(f"%l{index}", self.local_types[index])
+
+    def push(self, type, value):
+        self.stack.append((type, value))
+
+    def pop(self):
+        return self.stack.pop()[1]
+
+    def here(self):
+        """Debug location of the current instruction."""
+        return f", !dbg {self.unit.location(self.offset, self.scope)}"
+
+    def trap(self, condition, code):
+        """Trap with `code` where the i1 `condition` holds. Every site keeps a call of its own."""
+        bad = self.new_label("trap")
+        self.unlikely(condition, bad)
+        self.cold.append(f"{bad}:\n  call void @rt_trap(ptr %env, i64 {code}) #1{self.here()}\n  unreachable")
+
+    def trap_unless_zero(self, code):
+        self.trap(self.let(f"icmp ne i64 {code}, 0"), code)
+
+    def word(self, offset, type="ptr"):
+        """A word of the INSTANCE block that does not change while this function runs."""
+        return self.load(type, "%inst", offset, INVARIANT)
+
+    def service(self, name, a, b="0", c="0"):
+        return self.let(f"call i64 @rt_service(ptr %env, i64 {SERVICE[name]}, i64 {a}, i64 {b}, i64 {c}){self.here()}")
+
+    def wide(self, value):
+        return self.let(f"zext i32 {value} to i64")

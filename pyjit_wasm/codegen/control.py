@@ -1,0 +1,227 @@
+"""LLVM IR of control instructions: labels are basic blocks, values that branches carry go through allocas."""
+from pyjit_wasm.codegen import recurrences
+from pyjit_wasm.codegen.body import llvm_type
+from pyjit_wasm.codegen.instructions import Instructions
+from pyjit_wasm.frames.stack import FIRST_LOCAL, header_slots
+from pyjit_wasm.frames.walk import block_type
+from pyjit_wasm.opcodes import TRAP_CODE
+
+
+class Control:
+    """An open block. `number` names its allocas, `loop` is the loop ordinal or None."""
+
+    __slots__ = ("kind", "number", "height", "params", "results", "loop", "orelse", "innermost", "label", "recurrences")
+
+    def __init__(self, kind, number, height, functype, label):
+        self.kind, self.number, self.height, self.label = kind, number, height, label
+        self.params = [llvm_type(t) for t in functype.params]
+        self.results = [llvm_type(t) for t in functype.results]
+        self.loop = self.orelse = self.recurrences = None
+        self.innermost = False
+
+    @property
+    def carried(self):
+        """(prefix of the allocas, types) of the values that a branch here carries."""
+        return ("p", self.params) if self.kind == "loop" else ("r", self.results)
+
+
+class ControlFlow(Instructions):
+    """Blocks, loops, branches; entering loops from the interpreter."""
+
+    def passed(self, mnemonic):
+        """Blocks in unreachable code are numbered too."""
+        self.controls_count += 1
+        self.loops_count += mnemonic == "loop"
+
+    def open(self, kind, functype):
+        number = self.controls_count
+        self.controls_count += 1
+        height = len(self.stack) - len(functype.params)
+        control = Control(kind, number, height, functype, f"{self.copy}L{number}")
+        self.controls.append(control)
+        for prefix, types in (("r", control.results), ("p", control.params)):
+            for index, type in enumerate(types):
+                self.alloca(f"%{prefix}{number}.{index}", type)
+        return control
+
+    def block(self, op, imm):
+        self.open("block", block_type(self.module, imm))
+
+    def loop(self, op, imm):
+        control = self.open("loop", block_type(self.module, imm))
+        control.loop, self.loops_count = self.loops_count, self.loops_count + 1
+        control.innermost = self.loops[control.loop][1]
+        self.carry(control, ("p", control.params))
+        if self.osr:
+            self.share_stack(control)
+        if control.loop in self.straight and not control.params:
+            control.recurrences = recurrences.find(self.body, self.straight[control.loop], self.local_types,
+                                                   self.unit.bounded_memories)
+            self.start_pointers(control)
+        self.do(f"br label %{control.label}")
+        if self.copy == "a.":
+            self.enter_loop(control)
+        self.label(control.label)
+        if self.osr:
+            self.reload_stack(control)
+        del self.stack[control.height:]
+        self.push_carried(control.number, "p", control.params)
+
+    def share_stack(self, control):
+        """In a loop entry, operands below a loop go through allocas: it may be entered from elsewhere."""
+        for index, (type, value) in enumerate(self.stack[:control.height]):
+            self.store(type, value, self.alloca(f"%s{control.number}.{index}", type))
+
+    def reload_stack(self, control):
+        for index, (type, value) in enumerate(self.stack[:control.height]):
+            if value.startswith("%"):
+                self.stack[index] = (type, self.load(type, f"%s{control.number}.{index}"))
+
+    def enter_loop(self, control):
+        """Where execution starts: take locals and operands out of the interpreter's frame."""
+        self.label(f"osr.{control.loop}")
+        self.entered.append(control.loop)
+        header, params = header_slots(self.functype), self.params
+        for index, type in enumerate(self.local_types):
+            slot = index - header if index < params else FIRST_LOCAL + index - params
+            self.store(type, self.load(type, "%frame", 8 * slot), self.local(index))
+        first = FIRST_LOCAL + len(self.local_types) - params
+        for outer in self.controls:
+            if outer.loop is None:
+                continue
+            for index, (type, value) in enumerate(self.stack[:outer.height]):
+                if value.startswith("%"):
+                    self.store(type, self.load(type, "%frame", 8 * (first + index)), f"%s{outer.number}.{index}")
+        for index, type in enumerate(control.params):
+            slot = first + control.height + index
+            self.store(type, self.load(type, "%frame", 8 * slot), f"%p{control.number}.{index}")
+        if control.recurrences:
+            self.start_pointers(control)
+        self.do(f"br label %{control.label}")
+
+    def start_pointers(self, control):
+        """Before the first iteration: the pointer of each group of accesses."""
+        for group in control.recurrences.groups:
+            address = str(group.constant)
+            for index in group.locals:
+                address = self.let(f"add i32 {address}, {self.load('i32', self.local(index))}")
+            base = self.let(f"ptrtoint ptr %mem{group.memory} to i64")
+            start = self.let(f"add i64 {base}, {self.wide(address)}")
+            self.store("ptr", self.let(f"inttoptr i64 {start} to ptr"), self.group_pointer(control, group))
+
+    def group_pointer(self, control, group):
+        return self.alloca(f"%g{control.number}.{group.number}", "ptr")
+
+    def step_pointers(self, control):
+        """At the back edge."""
+        for group in control.recurrences.groups:
+            place = self.group_pointer(control, group)
+            self.store("ptr", self.let(f"getelementptr i8, ptr {self.load('ptr', place)}, i64 {group.step}"), place)
+
+    def if_(self, op, imm):
+        condition = self.let(f"icmp ne i32 {self.pop()}, 0")
+        control = self.open("if", block_type(self.module, imm))
+        control.orelse = f"{control.label}.else"
+        self.carry(control, ("p", control.params))
+        then = self.new_label("then")
+        self.branch(condition, then, control.orelse)
+        self.label(then)
+
+    def carry(self, control, carried):
+        """Store the values on top of the stack where the target expects them."""
+        prefix, types = carried
+        count = len(types)
+        for index, (type, value) in enumerate(self.stack[len(self.stack) - count:] if count else ()):
+            self.store(type, value, f"%{prefix}{control.number}.{index}")
+
+    def push_carried(self, number, prefix, types):
+        for index, type in enumerate(types):
+            self.push(type, self.load(type, f"%{prefix}{number}.{index}"))
+
+    def else_(self, op, imm):
+        control = self.controls[-1]
+        self.jump(control)
+        self.start_else(control)
+
+    def start_else(self, control):
+        self.label(control.orelse)
+        control.orelse = None
+        del self.stack[control.height:]
+        self.push_carried(control.number, "p", control.params)
+
+    def end(self, op, imm):
+        control = self.controls[-1]
+        self.carry(control, ("r", control.results))
+        self.do(f"br label %{self.end_label(control)}")
+        self.close(control)
+
+    def end_label(self, control):
+        return control.label + ".end" if control.kind == "loop" else control.label
+
+    def close(self, control):
+        self.controls.pop()
+        if control.orelse is not None:  # an if without else: its parameters are its results
+            self.label(control.orelse)
+            del self.stack[control.height:]
+            self.push_carried(control.number, "p", control.params)
+            self.carry(control, ("r", control.results))
+            self.do(f"br label %{control.label}")
+        if control.kind != "func":
+            self.label(self.end_label(control))
+            del self.stack[control.height:]
+            self.push_carried(control.number, "r", control.results)
+
+    def jump(self, control):
+        self.carry(control, control.carried)
+        self.do(f"br label %{self.target(control)}")
+
+    def target(self, control):
+        """The label of a branch target; in the first copy of a loop entry, back edges of loops with loops
+        inside lead into the second copy."""
+        if self.copy == "a." and control.kind == "loop" and not control.innermost:
+            return "b." + control.label[2:]
+        return control.label
+
+    def br(self, op, imm):
+        self.jump(self.controls[-1 - imm])
+        self.dead = 1
+
+    def br_if(self, op, imm):
+        condition = self.let(f"icmp ne i32 {self.pop()}, 0")
+        control = self.controls[-1 - imm]
+        if control.recurrences:
+            self.step_pointers(control)
+        go_on = self.new_label("on")
+        if control.carried[1]:
+            taken = self.new_label("taken")
+            self.branch(condition, taken, go_on)
+            self.label(taken)
+            self.jump(control)
+        else:
+            self.branch(condition, self.target(control), go_on)
+        self.label(go_on)
+
+    def br_table(self, op, imm):
+        labels, default = imm
+        index = self.pop()
+        targets = [self.controls[-1 - i] for i in (*labels, default)]
+        stubs = {}
+        for control in targets:
+            if control not in stubs:
+                stubs[control] = self.new_label("case") if control.carried[1] else self.target(control)
+        cases = " ".join(f"i32 {i}, label %{stubs[c]}" for i, c in enumerate(targets[:-1]))
+        self.do(f"switch i32 {index}, label %{stubs[targets[-1]]} [ {cases} ]")
+        for control, stub in stubs.items():
+            if control.carried[1]:
+                self.label(stub)
+                self.jump(control)
+        self.dead = 1
+
+    def return_(self, op, imm):
+        self.jump(self.controls[0])
+        self.dead = 1
+
+    def unreachable(self, op, imm):
+        self.do(f"call void @rt_trap(ptr %env, i64 {TRAP_CODE['unreachable']}) #1{self.here()}")
+        self.do("unreachable")
+        self.dead = 1

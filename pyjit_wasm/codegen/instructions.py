@@ -1,0 +1,259 @@
+"""LLVM IR of everything but control: numeric, memory, variable, table, reference instructions, calls."""
+import struct
+
+from pyjit_wasm.codegen import rows
+from pyjit_wasm.codegen.abi import result_type
+from pyjit_wasm.codegen.body import INVARIANT, Body, llvm_type
+from pyjit_wasm.opcodes import TRAP_CODE
+from pyjit_wasm.opcodes.op import double
+from pyjit_wasm.runtime.layout import FUNC, MEM, SPAN, TABLE
+from pyjit_wasm.types import F32, F64
+
+_FENCED = {0, 1 << 63, 0x3FF0000000000000, 0xBFF0000000000000}
+_ARITHMETIC = ("add", "sub", "mul", "div")
+
+
+class Instructions(Body):
+    """One method for each instruction or family; `frames.walk` calls them."""
+
+    def numeric(self, op):
+        operands = [self.pop() for _ in op.params][::-1]
+        if op.params[0] in (F32, F64) and op.mnemonic[4:] in _ARITHMETIC:
+            operands = [self.fenced(op.params[0], value) for value in operands]
+        self.push(llvm_type(op.results[0]), rows.emit(self, op, operands, self.trap))
+
+    def fenced(self, valtype, value):
+        constant = value if value.startswith("0x") else None
+        if constant is None or int(constant, 16) not in _FENCED:
+            return value
+        key = (llvm_type(valtype), value)
+        if key not in self.fences:
+            self.fences[key] = (f"%fence{len(self.fences)}", valtype)
+        return self.fences[key][0]
+
+    def constant(self, op, imm):
+        type = llvm_type(op.results[0])
+        self.push(type, self.float_constant(type, imm) if type in ("float", "double") else str(imm))
+
+    def float_constant(self, type, bits):
+        """Literal of exact bits; NaNs by way of an integer, because LLVM may quiet them otherwise."""
+        if type == "double":
+            return f"0x{bits:016X}"
+        value = struct.unpack("<f", struct.pack("<I", bits))[0]
+        return f"bitcast (i32 {bits} to float)" if value != value else double(value)
+
+    def pointer(self, address, memory, offset, size):
+        """Checked pointer for an access of `size` bytes."""
+        where = self.wide(address)
+        if offset:
+            where = self.let(f"add nuw nsw i64 {where}, {offset}")
+        if self.unit.explicit:
+            end = self.let(f"add nuw nsw i64 {where}, {size}")
+            limit = self.load("i64", self.word(self.layout.memories[memory] + 8), MEM.bytes)
+            self.trap(self.let(f"icmp ugt i64 {end}, {limit}"), TRAP_CODE["out of bounds memory access"])
+        return self.let(f"getelementptr i8, ptr %mem{memory}, i64 {where}")
+
+    def access(self, op, imm):
+        _, memory, offset = imm
+        value = None if op.results else self.pop()
+        pointer = self.recurrent() or self.pointer(self.stack[-1][1], memory, offset, op.access)
+        self.stack.pop()
+        before = len(self.lines)
+        result = rows.emit_access(self, op, pointer, value, self.volatile())
+        for index in range(before, len(self.lines)):
+            if " load " in self.lines[index] or "  store " in self.lines[index]:
+                self.lines[index] += self.here()
+        if op.results:
+            self.push(llvm_type(op.results[0]), result)
+
+    def recurrent(self):
+        """The pointer for the current access if it is part of a recurrence, else None."""
+        control = self.controls[-1]
+        if control.recurrences and self.offset in control.recurrences.places:
+            group, distance = control.recurrences.places[self.offset]
+            return self.at(self.load("ptr", self.group_pointer(control, group)), distance)
+        return None
+
+    def volatile(self):
+        """Whether an access here must keep its place and its trap."""
+        if self.unit.strict_traps:
+            return True
+        loops = [c for c in self.controls if c.kind == "loop"]
+        return not (loops and loops[-1].innermost)
+
+    def nop(self, op, imm):
+        pass
+
+    def drop(self, op, imm):
+        self.stack.pop()
+
+    def select(self, op, imm):
+        condition = self.let(f"icmp ne i32 {self.pop()}, 0")
+        otherwise = self.pop()
+        type, then = self.stack.pop()
+        self.push(type, self.let(f"select i1 {condition}, {type} {then}, {type} {otherwise}"))
+
+    def local_get(self, op, imm):
+        self.push(self.local_types[imm], self.load(self.local_types[imm], self.local(imm)))
+
+    def local_set(self, op, imm):
+        self.store(self.local_types[imm], self.pop(), self.local(imm))
+
+    def local_tee(self, op, imm):
+        self.store(self.local_types[imm], self.stack[-1][1], self.local(imm))
+
+    def global_cell(self, index):
+        if index < len(self.module.globals) - len(self.module.global_defs):
+            return self.word(self.layout.globals[index])
+        return self.at("%inst", self.layout.globals[index])
+
+    def global_get(self, op, imm):
+        type = llvm_type(self.module.globals[imm].valtype)
+        self.push(type, self.load(type, self.global_cell(imm)))
+
+    def global_set(self, op, imm):
+        self.store(llvm_type(self.module.globals[imm].valtype), self.pop(), self.global_cell(imm))
+
+    def arguments(self, functype):
+        count = len(functype.params)
+        values = self.stack[len(self.stack) - count:] if count else []
+        del self.stack[len(self.stack) - count:]
+        return "".join(f", {type} {value}" for type, value in values)
+
+    def finish_call(self, functype, callee):
+        """Write the call; push its results."""
+        types = [llvm_type(t) for t in functype.results]
+        call = f"call {callee}{self.here()}"
+        if not types:
+            self.do(call)
+            return
+        result = self.let(call)
+        if len(types) == 1:
+            self.push(types[0], result)
+            return
+        for index, type in enumerate(types):
+            self.push(type, self.let(f"extractvalue {result_type(types)} {result}, {index}"))
+
+    def call(self, op, imm):
+        functype = self.module.funcs[imm].comp
+        result, arguments = self.result(functype), self.arguments(functype)
+        if imm in self.unit.members:
+            self.finish_call(functype, f"fastcc {result} @f{imm}(ptr %env, ptr %inst{arguments})")
+        elif imm < self.module.imported_funcs:
+            func = self.word(self.layout.imports[imm])
+            self.call_func(functype, func, self.load("ptr", func, FUNC.inst), arguments)
+        else:
+            self.call_func(functype, self.at("%inst", self.layout.funcs[imm]), "%inst", arguments)
+
+    def result(self, functype):
+        return result_type([llvm_type(t) for t in functype.results])
+
+    def call_func(self, functype, func, inst, arguments):
+        """Call through a FUNC's entry."""
+        entry = self.load("ptr", func, FUNC.entry)
+        self.finish_call(functype, f"{self.result(functype)} {entry}(ptr nest {func}, ptr %env, ptr {inst}{arguments})")
+
+    def call_indirect(self, op, imm):
+        typeidx, tableidx = imm
+        functype = self.module.types[typeidx].comp
+        index = self.wide(self.pop())
+        table = self.word(self.layout.tables[tableidx])
+        func = self.load("ptr", self.element(table, index, "undefined element"))
+        self.trap(self.let(f"icmp eq ptr {func}, null"), TRAP_CODE["uninitialized element"])
+        wanted = self.word(self.layout.type_ids[typeidx], "i64")
+        actual = self.load("i64", func, FUNC.type_id, INVARIANT)
+        self.trap(self.let(f"icmp ne i64 {wanted}, {actual}"), TRAP_CODE["indirect call type mismatch"])
+        self.call_func(functype, func, self.load("ptr", func, FUNC.inst, INVARIANT), self.arguments(functype))
+
+    def mem(self, index):
+        return self.word(self.layout.memories[index] + 8)
+
+    def memory_size(self, op, imm):
+        size = self.let(f"lshr i64 {self.load('i64', self.mem(imm), MEM.bytes)}, 16")
+        self.push("i32", self.let(f"trunc i64 {size} to i32"))
+
+    def memory_grow(self, op, imm):
+        pages = self.wide(self.pop())
+        memory = self.let(f"ptrtoint ptr {self.mem(imm)} to i64")
+        self.push("i32", self.let(f"trunc i64 {self.service('memory_grow', memory, pages)} to i32"))
+
+    def three(self):
+        """The i64 operands (d, s, n) of a bulk operation, as text."""
+        n, source, target = self.pop(), self.pop(), self.pop()
+        return ", ".join(f"i64 {self.wide(v)}" for v in (target, source, n))
+
+    def bulk(self, call):
+        self.trap_unless_zero(self.let(f"call i64 @{call}"))
+
+    def memory_fill(self, op, imm):
+        n, value, target = self.pop(), self.pop(), self.pop()
+        self.bulk(f"rt_memory_fill(ptr {self.mem(imm)}, i64 {self.wide(target)}, i32 {value}, i64 {self.wide(n)})")
+
+    def memory_copy(self, op, imm):
+        operands = self.three()
+        self.bulk(f"rt_memory_copy(ptr {self.mem(imm[0])}, ptr {self.mem(imm[1])}, {operands})")
+
+    def memory_init(self, op, imm):
+        operands = self.three()
+        span = self.at("%inst", self.layout.datas[imm[0]])
+        self.bulk(f"rt_memory_init(ptr {self.mem(imm[1])}, ptr {span}, {operands})")
+
+    def data_drop(self, op, imm):
+        self.store("i64", "0", "%inst", self.layout.datas[imm] + SPAN.length)
+
+    def element(self, table, index, trap):
+        """Checked pointer to an element."""
+        length = self.load("i64", table, TABLE.length)
+        self.trap(self.let(f"icmp uge i64 {index}, {length}"), TRAP_CODE[trap])
+        elems = self.load("ptr", table, TABLE.elems, INVARIANT)
+        return self.let(f"getelementptr i64, ptr {elems}, i64 {index}")
+
+    def table(self, index):
+        return self.word(self.layout.tables[index])
+
+    def table_get(self, op, imm):
+        index = self.wide(self.pop())
+        self.push("i64", self.load("i64", self.element(self.table(imm), index, "out of bounds table access")))
+
+    def table_set(self, op, imm):
+        value = self.pop()
+        index = self.wide(self.pop())
+        self.store("i64", value, self.element(self.table(imm), index, "out of bounds table access"))
+
+    def table_size(self, op, imm):
+        length = self.load("i64", self.table(imm), TABLE.length)
+        self.push("i32", self.let(f"trunc i64 {length} to i32"))
+
+    def table_grow(self, op, imm):
+        count = self.wide(self.pop())
+        value = self.pop()
+        table = self.let(f"ptrtoint ptr {self.table(imm)} to i64")
+        self.push("i32", self.let(f"trunc i64 {self.service('table_grow', table, value, count)} to i32"))
+
+    def table_fill(self, op, imm):
+        n, value, target = self.pop(), self.pop(), self.pop()
+        self.bulk(f"rt_table_fill(ptr {self.table(imm)}, i64 {self.wide(target)}, i64 {value}, i64 {self.wide(n)})")
+
+    def table_copy(self, op, imm):
+        operands = self.three()
+        self.bulk(f"rt_table_copy(ptr {self.table(imm[0])}, ptr {self.table(imm[1])}, {operands})")
+
+    def table_init(self, op, imm):
+        operands = self.three()
+        span = self.at("%inst", self.layout.elems[imm[0]])
+        self.bulk(f"rt_table_init(ptr {self.table(imm[1])}, ptr {span}, {operands})")
+
+    def elem_drop(self, op, imm):
+        self.store("i64", "0", "%inst", self.layout.elems[imm] + SPAN.length)
+
+    def ref_null(self, op, imm):
+        self.push("i64", "0")
+
+    def ref_is_null(self, op, imm):
+        null = self.let(f"icmp eq i64 {self.pop()}, 0")
+        self.push("i32", self.let(f"zext i1 {null} to i32"))
+
+    def ref_func(self, op, imm):
+        imported = imm < self.module.imported_funcs
+        func = self.word(self.layout.imports[imm]) if imported else self.at("%inst", self.layout.funcs[imm])
+        self.push("i64", self.let(f"ptrtoint ptr {func} to i64"))

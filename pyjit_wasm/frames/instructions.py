@@ -1,0 +1,230 @@
+"""Frame forms of everything but control: numeric, memory, variable, table, reference instructions, calls."""
+from pyjit_wasm.frames.forms import FORMS
+from pyjit_wasm.frames.stack import CONST, LOCAL, SUM, AbstractStack, header_slots
+from pyjit_wasm.opcodes import BY_NAME
+from pyjit_wasm.runtime.layout import FRAME
+from pyjit_wasm.types import F32, I32
+
+_ADD = BY_NAME["i32.add"]
+
+
+class Instructions(AbstractStack):
+    """One method for each instruction or family; `frames.walk` calls them."""
+
+    def numeric(self, op):
+        if len(op.params) == 2:
+            self.binary(op)
+        elif op.mnemonic.endswith(".eqz"):
+            self.eqz(op)
+        else:
+            source = self.place(self.pop())
+            self.emit(f"{op.mnemonic}.s", (self.push(), source))
+
+    def constant(self, op, imm):
+        self.push(CONST, imm & (0xFFFFFFFF if op.results[0] in (I32, F32) else 0xFFFFFFFFFFFFFFFF))
+
+    def binary(self, op):
+        right, left = self.pop(), self.pop()
+        if op is _ADD and self.defer_sum(left, right):
+            return
+        if left.kind == CONST and right.kind == CONST:
+            self.materialise(left)
+        if left.kind == CONST and (op.commutes or op.swapped):
+            left, right = right, left
+            op = op if op.commutes else BY_NAME[op.swapped]
+        (left_kind, left), (right_kind, right) = self.operand(left), self.operand(right)
+        self.emit(f"{op.mnemonic}.{left_kind}{right_kind}", (self.push(), left, right))
+
+    def defer_sum(self, left, right):
+        """i32.add of a local and a local or constant may become part of an address."""
+        if left.kind == CONST:
+            left, right = right, left
+        if left.kind != LOCAL or right.kind not in (LOCAL, CONST):
+            return False
+        self.push(SUM, (left.payload, "s" if right.kind == LOCAL else "i", right.payload))
+        return True
+
+    def eqz(self, op):
+        value = self.pop()
+        comparison = self.take_comparison(value)
+        if comparison is None:
+            source = self.place(value)
+            self.emit(f"{op.params[0]}.eq.si", (self.push(), source, 0))
+            return
+        form, left, right, sense = comparison
+        if form.op.negated and sense:
+            form = FORMS[f"{form.op.negated}.{form.kinds}"]
+            sense = False
+        self.emit(form.name, (self.push(), left, right))
+        self.inverted = sense  # comparisons of floats have no opposite
+
+    def address(self, value, memory):
+        """(kinds, fields) of an address operand of memory `memory`."""
+        if memory:
+            return "m", (self.place(value), self.layout.memories[memory])
+        if value.kind == SUM:
+            left, kind, right = value.payload
+            return "s" + kind, (left, right)
+        taken = self.take_pending(value, lambda form: form.op is _ADD)
+        if taken:
+            form, (_, left, right) = taken
+            return form.kinds, (left, right)
+        return "s", (self.place(value),)
+
+    def access(self, op, imm):
+        _, memory, offset = imm
+        if op.results:
+            kinds, fields = self.address(self.pop(), memory)
+            self.emit(f"{op.mnemonic}.{kinds}", (self.push(), *fields, offset))
+            return
+        value, address = self.pop(), self.pop()
+        if value.kind == CONST:
+            kinds, fields = self.address(address, memory)
+            self.emit(f"{op.mnemonic}.{kinds}.i", (*fields, value.payload, offset))
+            return
+        source = self.place(value)
+        kinds, fields = self.address(address, memory)
+        self.emit(f"{op.mnemonic}.{kinds}.s", (*fields, source, offset))
+
+    def local_get(self, op, imm):
+        self.push(LOCAL, self.local_slots[imm])
+
+    def local_set(self, op, imm):
+        self.set_local(self.local_slots[imm], self.pop())
+
+    def local_tee(self, op, imm):
+        self.set_local(self.local_slots[imm], self.pop())
+        self.push(LOCAL, self.local_slots[imm])
+
+    def set_local(self, slot, value):
+        readers = [entry for entry in self.stack if entry.reads(slot)]
+        for entry in readers:
+            self.materialise(entry)
+        taken = None if readers else self.take_pending(value, lambda form: True)
+        if taken:
+            form, values = taken
+            self.emit(form.name, (slot, *values[1:]))
+        else:
+            self.assign(slot, value)
+
+    def global_get(self, op, imm):
+        name = "global.get.import" if self.imported_global(imm) else "global.get"
+        self.emit(name, (self.push(), self.layout.globals[imm]))
+
+    def global_set(self, op, imm):
+        name = "global.set.import" if self.imported_global(imm) else "global.set"
+        self.emit(name, (self.place(self.pop()), self.layout.globals[imm]))
+
+    def imported_global(self, index):
+        return index < len(self.module.globals) - len(self.module.global_defs)
+
+    def drop(self, op, imm):
+        self.pop()
+
+    def select(self, op, imm):
+        condition, otherwise, then = self.pop(), self.pop(), self.pop()
+        slots = self.place(condition), self.place(then), self.place(otherwise)
+        self.emit("select", (self.push(), *slots))
+
+    def nop(self, op, imm):
+        pass
+
+    def arguments(self, functype):
+        """Put the arguments into their slots and pop them: the callee's fp, as a slot of this frame."""
+        count = len(functype.params)
+        for value in self.stack[len(self.stack) - count:] if count else ():
+            self.materialise(value)
+        self.release()
+        first = self.stack[-count].slot if count else self.next
+        del self.stack[len(self.stack) - count:]
+        self.next = first
+        fp = first + header_slots(functype)
+        self.highest = max(self.highest, fp + FRAME.size // 8)
+        return fp
+
+    def call(self, op, imm):
+        functype = self.module.funcs[imm].comp
+        fp = self.arguments(functype)
+        if imm < self.module.imported_funcs:
+            self.emit("call.import", (self.layout.imports[imm], fp))
+            self.emit("restore", ())
+        else:
+            self.emit("call", (self.layout.funcs[imm], fp))
+        self.push_temps(len(functype.results))
+
+    def call_indirect(self, op, imm):
+        typeidx, table = imm
+        functype = self.module.types[typeidx].comp
+        index = self.pop()
+        slot = self.place(index)  # the callee's header may come to lie on it: the handler reads it first
+        fp = self.arguments(functype)
+        self.emit("call_indirect", (self.layout.tables[table], self.layout.type_ids[typeidx], slot, fp))
+        self.emit("restore", ())
+        self.push_temps(len(functype.results))
+
+    def memory_size(self, op, imm):
+        self.emit("memory.size", (self.push(), self.layout.memories[imm]))
+
+    def memory_grow(self, op, imm):
+        pages = self.place(self.pop())
+        self.emit("memory.grow", (self.push(), pages, self.layout.memories[imm], 0))
+
+    def bulk(self, name, *offsets):
+        """A bulk operation over three operands, and places in the instance."""
+        n, source, target = self.pop(), self.pop(), self.pop()
+        slots = self.place(target), self.place(source), self.place(n)
+        self.emit(name, (*slots, *offsets))
+
+    def memory_fill(self, op, imm):
+        self.bulk("memory.fill", self.layout.memories[imm])
+
+    def memory_copy(self, op, imm):
+        self.bulk("memory.copy", self.layout.memories[imm[0]], self.layout.memories[imm[1]])
+
+    def memory_init(self, op, imm):
+        self.bulk("memory.init", self.layout.memories[imm[1]], self.layout.datas[imm[0]])
+
+    def data_drop(self, op, imm):
+        self.emit("data.drop", (self.layout.datas[imm],))
+
+    def table_get(self, op, imm):
+        index = self.place(self.pop())
+        self.emit("table.get", (self.push(), index, self.layout.tables[imm]))
+
+    def table_set(self, op, imm):
+        value, index = self.pop(), self.pop()
+        slots = self.place(index), self.place(value)
+        self.emit("table.set", (*slots, self.layout.tables[imm]))
+
+    def table_size(self, op, imm):
+        self.emit("table.size", (self.push(), self.layout.tables[imm]))
+
+    def table_grow(self, op, imm):
+        count, value = self.pop(), self.pop()
+        slots = self.place(value), self.place(count)
+        self.emit("table.grow", (self.push(), *slots, self.layout.tables[imm], 0))
+
+    def table_fill(self, op, imm):
+        self.bulk("table.fill", self.layout.tables[imm])
+
+    def table_copy(self, op, imm):
+        self.bulk("table.copy", self.layout.tables[imm[0]], self.layout.tables[imm[1]])
+
+    def table_init(self, op, imm):
+        self.bulk("table.init", self.layout.tables[imm[1]], self.layout.elems[imm[0]])
+
+    def elem_drop(self, op, imm):
+        self.emit("elem.drop", (self.layout.elems[imm],))
+
+    def ref_null(self, op, imm):
+        self.push(CONST, 0)
+
+    def ref_is_null(self, op, imm):
+        reference = self.place(self.pop())
+        self.emit("i64.eq.si", (self.push(), reference, 0))
+
+    def ref_func(self, op, imm):
+        if imm < self.module.imported_funcs:
+            self.emit("ref.func.import", (self.push(), self.layout.imports[imm]))
+        else:
+            self.emit("ref.func", (self.push(), self.layout.funcs[imm]))

@@ -1,0 +1,157 @@
+"""The abstract-stack pass: a function body becomes a sequence of forms over frame slots.
+
+Validation gives every operand-stack position a fixed, canonical slot. The pass keeps the stack
+abstract: a `local.get` or a constant is only noted and becomes an operand of its consumer, an
+`i32.add` of locals may become part of an address. It knows nothing about what is made of the forms;
+a sink gets `emit(form, values)`, `emit_table(slot, labels)` and `bind(label)`, its `offset` kept current.
+
+Frame (eight-byte slots, fp points at slot 0):
+
+    [parameters or results][return ip][caller fp][saved instance][locals][operand stack]
+
+Rules that keep the abstraction sound:
+- values are in their canonical slots at labels, block entries and calls (constants below a block's
+  parameters may stay abstract);
+- before a local is written, abstract stack entries that read it are materialised;
+- the last emitted form is held back (`pending`), so that a `local.set` can redirect its result, a branch
+  can swallow a comparison and a memory access an addition; labels and any other emission release it.
+"""
+from pyjit_wasm.frames.forms import FORMS
+from pyjit_wasm.frames.walk import Walk
+from pyjit_wasm.runtime.layout import FRAME
+
+TEMP, LOCAL, CONST, SUM = "temp", "local", "const", "sum"
+SAVED_INSTANCE = FRAME.size // 8
+FIRST_LOCAL = SAVED_INSTANCE + 1
+
+
+class Value:
+    """An abstract operand: `slot` is its canonical slot, `payload` a local's slot, a constant's bits,
+    or a SUM's (slot, kind, operand)."""
+
+    __slots__ = ("kind", "slot", "payload")
+
+    def __init__(self, kind, slot, payload=None):
+        self.kind, self.slot, self.payload = kind, slot, payload
+
+    def reads(self, slot):
+        if self.kind == LOCAL:
+            return self.payload == slot
+        return self.kind == SUM and (self.payload[0] == slot or self.payload[1:] == ("s", slot))
+
+
+def header_slots(functype):
+    """Slots below fp: parameters in, results out."""
+    return max(len(functype.params), len(functype.results))
+
+
+class AbstractStack(Walk):
+    """The operand stack of a function being translated, and the emission of forms.
+
+    `stack` holds Values, `next` is the slot of the next one, `highest` the highest slot used so far;
+    `pending` is the form held back, as (form, values, offset), `inverted` whether its i32 is negated.
+    """
+
+    def push(self, kind=TEMP, payload=None):
+        value = Value(kind, self.next, payload)
+        self.stack.append(value)
+        self.next += 1
+        if self.next > self.highest:
+            self.highest = self.next
+        return value.slot
+
+    def pop(self):
+        value = self.stack.pop()
+        self.next = value.slot
+        return value
+
+    def reset(self, control):
+        del self.stack[control.height:]
+        self.next = control.base
+
+    def push_temps(self, count):
+        for _ in range(count):
+            self.push()
+
+    def place(self, value):
+        """The slot a popped value is in, put into its canonical slot if it is in none."""
+        if value.kind == TEMP:
+            return value.slot
+        if value.kind == LOCAL:
+            return value.payload
+        self.assign(value.slot, value)
+        return value.slot
+
+    def operand(self, value):
+        """(kind letter, slot or bits) for a form that takes immediates."""
+        if value.kind == CONST:
+            return "i", value.payload
+        return "s", self.place(value)
+
+    def assign(self, slot, value):
+        """Emit what puts a value into a slot."""
+        if value.kind == CONST:
+            name = "const.I" if value.payload >> 32 else "const.i"
+            self.emit(name, (slot, value.payload))
+        elif value.kind == SUM:
+            left, kind, right = value.payload
+            self.emit(f"i32.add.s{kind}", (slot, left, right))
+        else:
+            source = value.payload if value.kind == LOCAL else value.slot
+            if source != slot:
+                self.emit("copy", (slot, source))
+
+    def materialise(self, value):
+        if value.kind != TEMP:
+            self.assign(value.slot, value)
+            value.kind, value.payload = TEMP, None
+
+    def materialise_stack(self, params=0):
+        """Put every value into its slot, except constants below the topmost `params`."""
+        keep = len(self.stack) - params
+        for index, value in enumerate(self.stack):
+            if value.kind != CONST or index >= keep:
+                self.materialise(value)
+
+    def emit(self, name, values):
+        """Hand over what is pending; hold this back if it writes a result."""
+        self.release()
+        form = FORMS[name]
+        if form.result:
+            self.pending = (form, values, self.sink.offset)
+            self.inverted = False
+        else:
+            self.sink.emit(form, values)
+
+    def release(self):
+        if self.pending is not None:
+            form, values, offset = self.pending
+            self.pending = None
+            now, self.sink.offset = self.sink.offset, offset
+            self.sink.emit(form, values)
+            if self.inverted:
+                self.sink.emit(FORMS["i32.eq.si"], (values[0], values[0], 0))
+            self.sink.offset = now
+
+    def take_pending(self, value, wanted):
+        """The pending (form, values) if it produced `value` and `wanted(form)`: it is then not emitted."""
+        if self.pending is not None and value.kind == TEMP:
+            form, values, _ = self.pending
+            if values[0] == value.slot and wanted(form) and not self.inverted:
+                self.pending = None
+                return form, values
+        return None
+
+    def take_comparison(self, value):
+        """The pending comparison that produced `value`, as (form, left, right, sense), or None."""
+        inverted, self.inverted = self.inverted, False
+        taken = self.take_pending(value, lambda form: form.op and form.op.swapped)
+        if taken is None:
+            self.inverted = inverted
+            return None
+        form, (_, left, right) = taken
+        return form, left, right, not inverted
+
+    def bind(self, label):
+        self.release()
+        self.sink.bind(label)

@@ -1,0 +1,62 @@
+"""Going over a function body: a rule for each instruction, and none in unreachable code.
+
+What both tiers implement by hand stands in RULES; every other row has a body in the opcode table.
+"""
+from pyjit_wasm.errors import WasmError
+from pyjit_wasm.types import FuncType
+
+_SAME = ("block loop end br br_if br_table call call_indirect unreachable nop drop select local.get local.set local.tee "
+         "global.get global.set memory.size memory.grow memory.fill memory.copy memory.init data.drop table.get "
+         "table.set table.size table.grow table.fill table.copy table.init elem.drop ref.null ref.is_null ref.func")
+# mnemonic: name of the method
+RULES = {name: name.replace(".", "_") for name in _SAME.split()}
+RULES |= {"if": "if_", "else": "else_", "return": "return_"}
+RULES |= {f"{t}.const": "constant" for t in ("i32", "i64", "f32", "f64")}
+
+_OPENS = frozenset(("block", "loop", "if", "try_table", "try"))
+
+
+def block_type(module, immediate):
+    """The FuncType of a blocktype immediate."""
+    if isinstance(immediate, int):
+        return module.types[immediate].comp
+    return FuncType((), () if immediate is None else (immediate,))
+
+
+class Walk:
+    """Base of what translates a body. Subclasses have a method for each of RULES, called with (op, imm);
+    `numeric(op)` and `access(op, imm)` for rows with a body; `reached(offset)`, called before each;
+    `controls`, the open blocks; `start_else(control)`, `close(control)`; `passed(mnemonic)`, called for
+    blocks in unreachable code. `dead` is 0, or in unreachable code 1 plus the blocks opened there."""
+
+    dead = 0
+
+    def visit(self, body):
+        for op, imm, offset in body:
+            if self.dead:
+                self.skip(op.mnemonic)
+                continue
+            self.reached(offset)
+            rule = RULES.get(op.mnemonic)
+            if rule is not None:
+                getattr(self, rule)(op, imm)
+            elif op.ir is None:
+                raise WasmError(f"{op.mnemonic} is not supported yet")
+            elif op.access is not None:
+                self.access(op, imm)
+            else:
+                self.numeric(op)
+
+    def skip(self, mnemonic):
+        """Unreachable code: only the nesting matters."""
+        if mnemonic in _OPENS:
+            self.dead += 1
+            self.passed(mnemonic)
+        elif mnemonic == "end" and self.dead > 1:
+            self.dead -= 1
+        elif self.dead == 1 and mnemonic in ("end", "else"):
+            self.dead = 0
+            if mnemonic == "end":
+                self.close(self.controls[-1])
+            else:
+                self.start_else(self.controls[-1])
