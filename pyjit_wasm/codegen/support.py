@@ -4,17 +4,11 @@ One object, loaded once per process into the host arena. Everything here is name
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
 from pyjit_wasm import config
-from pyjit_wasm.codegen.text import COLD, Text
+from pyjit_wasm.codegen import signal_handlers
+from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, FRAME, FUNC, MEM, PYTHON_EXCEPTION, RUNTIME, SPAN,
-                                       TABLE, THREAD)
-
-# ucontext_t on x86-64 Linux: the registers start at byte 40
-_REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
-    "r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip".split())}
-_SIGINFO_ADDRESS = 16
-_SA_FLAGS, _SA_SIGINFO = 136, 4
-SIGINT = 2
+                                       TABLE)
 
 DECLARATIONS = """
 @runtime = external constant i8
@@ -51,19 +45,6 @@ declare i32 @PyBuffer_FillInfo(ptr, ptr, ptr, i64, i32, i32) nounwind
 declare ptr @llvm.frameaddress.p0(i32)
 declare ptr @llvm.returnaddress(i32)
 """
-
-FRAMED = 'nounwind "frame-pointer"="all"'
-
-class Function(Text):
-    """A `define` with its body."""
-
-    def __init__(self, result, name, params, attributes=FRAMED):
-        super().__init__()
-        self.head = f"define {result} @{name}({params}) {attributes} {{"
-
-    def __str__(self):
-        return "\n".join([self.head, *self.lines, "}", ""])
-
 
 def walk():
     """Record code addresses, innermost first, from a machine pc and frame: `rt_walk(env, pc, fp)`.
@@ -196,134 +177,6 @@ define void @rt_fault_at(ptr %env, ptr %pc, ptr %ip, ptr %fp) noreturn {FRAMED} 
   unreachable
 }}
 """
-
-
-def _in_range(f, value, low, high):
-    """i1: runtime word `low` <= value < runtime word `high`."""
-    above = f.let(f"icmp uge i64 {value}, {f.load('i64', '@runtime', low)}")
-    below = f.let(f"icmp ult i64 {value}, {f.load('i64', '@runtime', high)}")
-    return f.let(f"and i1 {above}, {below}")
-
-
-def _redirect(f, context, target, arguments, pushed):
-    """Make the interrupted thread go on in `target(arguments)`, as if called from the pc `pushed`."""
-    rsp = f.load("i64", context, _REGISTERS["rsp"])
-    rsp = f.let(f"sub i64 {rsp}, 128")  # the red zone
-    rsp = f.let(f"and i64 {rsp}, -16")
-    rsp = f.let(f"sub i64 {rsp}, 8")
-    f.store("i64", pushed, f.let(f"inttoptr i64 {rsp} to ptr"))
-    f.store("i64", rsp, context, _REGISTERS["rsp"])
-    f.store("ptr", f"@{target}", context, _REGISTERS["rip"])
-    for register, value in zip(("rdi", "rsi", "rdx", "rcx"), arguments):
-        f.store("i64", value, context, _REGISTERS[register])
-    f.do("ret void")
-
-
-def _chain(f, old, signal, info, context):
-    """Hand the signal on to the action saved in runtime word `old`."""
-    action = f.load("ptr", "@runtime", old)
-    handler = f.load("ptr", action)
-    f.branch(f.let(f"icmp ule ptr {handler}, inttoptr (i64 1 to ptr)"), "default", "call")
-    f.label("default")
-    f.do(f"call i32 @sigaction(i32 {signal}, ptr {action}, ptr null)")
-    f.do("ret void")
-    f.label("call")
-    flags = f.let(f"and i32 {f.load('i32', action, _SA_FLAGS)}, {_SA_SIGINFO}")
-    f.branch(f.let(f"icmp eq i32 {flags}, 0"), "plain", "full")
-    f.label("plain")
-    f.do(f"call void {handler}(i32 {signal})")
-    f.do("br label %chained")
-    f.label("full")
-    f.do(f"call void {handler}(i32 {signal}, ptr {info}, ptr {context})")
-    f.do("br label %chained")
-    f.label("chained")
-
-
-def fault_handler():
-    """SIGSEGV and SIGBUS: a guest access to a guard page becomes a trap, the rest is handed on."""
-    f = Function("void", "rt_on_fault", "i32 %signal, ptr %info, ptr %context")
-    pc = f.load("i64", "%context", _REGISTERS["rip"])
-    f.branch(_in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "foreign")
-    f.label("guest")
-    thread = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
-    f.branch(f.let(f"icmp eq ptr {thread}, null"), "foreign", "thread")
-    f.label("thread")
-    env = f.load("ptr", thread, THREAD.env)
-    f.branch(f.let(f"icmp eq ptr {env}, null"), "foreign", "search")
-    f.label("search")
-    fault = f.load("i64", "%info", _SIGINFO_ADDRESS)
-    ranges, count = f.load("ptr", "@runtime", RUNTIME.ranges), f.load("i64", "@runtime", RUNTIME.range_count)
-    f.do("br label %next")
-    f.label("next")
-    f.do("%i = phi i64 [ 0, %search ], [ %i1, %other ]")
-    f.branch(f.let(f"icmp ult i64 %i, {count}"), "look", "foreign")
-    f.label("look")
-    entry = f.let(f"getelementptr [2 x i64], ptr {ranges}, i64 %i")
-    above = f.let(f"icmp uge i64 {fault}, {f.load('i64', entry)}")
-    below = f.let(f"icmp ult i64 {fault}, {f.load('i64', entry, 8)}")
-    f.branch(f.let(f"and i1 {above}, {below}"), "trap", "other")
-    f.label("other")
-    f.do("%i1 = add i64 %i, 1")
-    f.do("br label %next")
-    f.label("trap")
-    env_word = f.let(f"ptrtoint ptr {env} to i64")
-    f.branch(_in_range(f, pc, RUNTIME.handlers_lo, RUNTIME.handlers_hi), "handler", "native")
-    f.label("handler")
-    ip, fp = (f.load("i64", "%context", _REGISTERS[r]) for r in ("r12", "r13"))
-    _redirect(f, "%context", "rt_fault_at", (env_word, pc, ip, fp), pc)
-    f.label("native")
-    # walks look up return addresses less one
-    _redirect(f, "%context", "rt_trap", (env_word, TRAP_CODE["out of bounds memory access"]),
-              f.let(f"add i64 {pc}, 1"))
-    f.label("foreign")
-    is_bus = f.let("icmp eq i32 %signal, 7")
-    old = f.let(f"select i1 {is_bus}, i64 {RUNTIME.old_bus}, i64 {RUNTIME.old_segv}")
-    _chain(f, old, "%signal", "%info", "%context")
-    f.do("ret void")
-    return str(f)
-
-
-def interrupt_handler(retry_signal):
-    """SIGINT, and the signal of the retry timer: run Python's signal handlers in the middle of guest
-    code, and unwind it if they raise. Elsewhere in a running exec_env: try again in a millisecond."""
-    f = Function("void", "rt_on_interrupt", "i32 %signal, ptr %info, ptr %context")
-    f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "tell", "chained")
-    f.label("tell")
-    _chain(f, RUNTIME.old_int, "%signal", "%info", "%context")
-    main = f.load("i64", "@runtime", RUNTIME.main_thread)
-    f.branch(f.let(f"icmp eq i64 {f.let('call i64 @pthread_self()')}, {main}"), "here", "elsewhere")
-    f.label("elsewhere")
-    f.do(f"call i32 @pthread_kill(i64 {main}, i32 {retry_signal})")
-    f.do("ret void")
-    f.label("here")
-    thread = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
-    f.branch(f.let(f"icmp eq ptr {thread}, null"), "done", "thread")
-    f.label("thread")
-    env = f.load("ptr", thread, THREAD.env)
-    f.branch(f.let(f"icmp eq ptr {env}, null"), "done", "running")
-    f.label("running")
-    tstate = f.load("ptr", env, EXEC_ENV.tstate)  # with the GIL held Python will look by itself
-    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "done", "released")
-    f.label("released")
-    pc = f.load("i64", "%context", _REGISTERS["rip"])
-    f.branch(_in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "later")
-    f.label("guest")
-    f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
-    f.store("ptr", "null", env, EXEC_ENV.tstate)
-    raised = f.let("call i32 @PyErr_CheckSignals()")
-    f.branch(f.let(f"icmp eq i32 {raised}, 0"), "resume", "raise")
-    f.label("resume")
-    f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)
-    f.do("br label %done")
-    f.label("raise")
-    _redirect(f, "%context", "rt_unwind", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
-    f.label("later")
-    timer = f.load("ptr", "@runtime", RUNTIME.retry_timer)
-    f.do(f"call i32 @timer_settime(ptr {timer}, i32 0, ptr @millisecond, ptr null)")
-    f.do("br label %done")
-    f.label("done")
-    f.do("ret void")
-    return "@millisecond = private constant [4 x i64] [i64 0, i64 0, i64 0, i64 1000000]\n" + str(f)
 
 
 def call_python(f, callable_offset, arguments):
@@ -470,5 +323,6 @@ def get_buffer(mem_offset):
 
 def source(retry_signal, mem_offset):
     """IR text of the whole support object."""
-    return "".join((DECLARATIONS, COLD, walk(), traps(), fault_handler(), interrupt_handler(retry_signal),
+    return "".join((DECLARATIONS, COLD, walk(), traps(), signal_handlers.fault_handler(),
+                    signal_handlers.interrupt_handler(retry_signal),
                     service(), memory_operations(), table_operations(), link_functions(), get_buffer(mem_offset)))

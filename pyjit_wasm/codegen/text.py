@@ -1,4 +1,4 @@
-"""A writer of LLVM IR text: fresh names, loads and stores at byte offsets, labels."""
+"""A writer of LLVM IR text: fresh names, loads and stores at byte offsets, labels, whole functions."""
 
 
 class Text:
@@ -52,3 +52,15 @@ class Text:
 
 
 COLD = "!0 = !{!\"branch_weights\", i32 1, i32 1048576}\n"
+
+FRAMED = 'nounwind "frame-pointer"="all"'
+
+class Function(Text):
+    """A `define` with its body."""
+
+    def __init__(self, result, name, params, attributes=FRAMED):
+        super().__init__()
+        self.head = f"define {result} @{name}({params}) {attributes} {{"
+
+    def __str__(self):
+        return "\n".join([self.head, *self.lines, "}", ""])

@@ -1,0 +1,87 @@
+"""Python objects to native values and back, as IR. References go through services."""
+from pyjit_wasm.codegen.abi import REFERENCE_KIND
+from pyjit_wasm.codegen.support import call_python
+from pyjit_wasm.runtime.layout import RUNTIME, SERVICE
+
+
+def unbox(f, letter, value, failed):
+    """The native value of a Python object; branches to `failed` with a Python exception set."""
+    if letter in "fF":
+        number = f.let(f"call double @PyFloat_AsDouble(ptr {value})")
+        _fail_if_error(f, f.let(f"fcmp oeq double {number}, -1.0"), failed)
+        return number if letter == "F" else f.let(f"fptrunc double {number} to float")
+    if letter in "rx":
+        kind = f.let(f"call ptr @PyLong_FromLongLong(i64 {REFERENCE_KIND[letter]})")
+        which = f.let(f"call ptr @PyLong_FromLongLong(i64 {SERVICE['to_ref']})")
+        f.do(f"call void @Py_IncRef(ptr {value})")
+        handle = call_python(f, RUNTIME.service, [which, value, kind])
+        f.unlikely(f.let(f"icmp eq ptr {handle}, null"), failed)
+        reference = f.let(f"call i64 @PyLong_AsLongLong(ptr {handle})")
+        f.do(f"call void @Py_DecRef(ptr {handle})")
+        return reference
+    number = f.let(f"call i64 @PyLong_AsLongLong(ptr {value})")
+    suspect = f.let(f"icmp eq i64 {number}, -1")
+    if letter == "i":
+        _fail_if_error(f, suspect, failed)
+        shifted = f.let(f"add i64 {number}, {1 << 31}")
+        f.unlikely(f.let(f"icmp uge i64 {shifted}, {3 << 31}"), failed + ".width")
+        return f.let(f"trunc i64 {number} to i32")
+    return _unsigned_too(f, value, number, suspect, failed)
+
+
+def _fail_if_error(f, suspect, failed):
+    look, fine = f.new_label("look"), f.new_label("fine")
+    f.do(f"br i1 {suspect}, label %{look}, label %{fine}, !prof !0")
+    f.label(look)
+    error = f.let("call ptr @PyErr_Occurred()")
+    f.branch(f.let(f"icmp eq ptr {error}, null"), fine, failed)
+    f.label(fine)
+
+
+def _unsigned_too(f, value, number, suspect, failed):
+    """An i64 may also be given as an unsigned number of 64 bits."""
+    before, look, again, fine = (f.new_label(h) for h in ("before", "look", "again", "fine"))
+    f.do(f"br label %{before}")
+    f.label(before)
+    f.do(f"br i1 {suspect}, label %{look}, label %{fine}, !prof !0")
+    f.label(look)
+    error = f.let("call ptr @PyErr_Occurred()")
+    overflow = f.new_label("overflow")
+    f.branch(f.let(f"icmp eq ptr {error}, null"), fine, overflow)
+    f.label(overflow)
+    exception = f.load("ptr", "@PyExc_OverflowError")
+    matches = f.let(f"call i32 @PyErr_ExceptionMatches(ptr {exception})")
+    f.branch(f.let(f"icmp eq i32 {matches}, 0"), failed, again)
+    f.label(again)
+    f.do("call void @PyErr_Clear()")
+    unsigned = f.let(f"call i64 @PyLong_AsUnsignedLongLong(ptr {value})")
+    error = f.let("call ptr @PyErr_Occurred()")
+    end = f.new_label("end")
+    f.branch(f.let(f"icmp eq ptr {error}, null"), end, failed)
+    f.label(end)
+    f.do(f"br label %{fine}")
+    f.label(fine)
+    return f.let(f"phi i64 [ {number}, %{before} ], [ -1, %{look} ], [ {unsigned}, %{end} ]")
+
+
+def box(f, letter, value):
+    """A new Python object (or null with an exception set) for a native value."""
+    if letter == "i":
+        value, letter = f.let(f"sext i32 {value} to i64"), "I"
+    if letter == "f":
+        value, letter = f.let(f"fpext float {value} to double"), "F"
+    if letter == "I":
+        return f.let(f"call ptr @PyLong_FromLongLong(i64 {value})")
+    if letter == "F":
+        return f.let(f"call ptr @PyFloat_FromDouble(double {value})")
+    numbers = (SERVICE["from_ref"], value, REFERENCE_KIND[letter])
+    boxed = [f.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in numbers]
+    return call_python(f, RUNTIME.service, boxed)
+
+
+def width_error(f, label):
+    """Falls through to the code after it with OverflowError set."""
+    f.label(label)
+    overflow = f.load("ptr", "@PyExc_OverflowError")
+    f.do(f"call void @PyErr_SetString(ptr {overflow}, ptr @width)")
+    f.do("br label %" + label.split(".")[0])
