@@ -51,7 +51,8 @@ def calls(types):
     edges = (0, 1, -1, 2, 7, 100, 1 << 31, -1 << 63, 0x3FF << 52, 0x7FF << 52, 0x3F800000, 0x7FA00000)
     for _ in range(CALLS):
         for name, count in types.items():
-            yield name, [rng.choice(edges) if rng.randrange(3) else rng.getrandbits(64) - (1 << 63) for _ in range(count)]
+            yield name, [rng.choice(edges) if rng.randrange(3) else rng.getrandbits(64) - (1 << 63)
+                         for _ in range(count)]
 
 
 def observe(machine):
@@ -111,22 +112,23 @@ class Wasmtime:
         return [bytes(self.exports[name].read(self.store)) for name in self.names]
 
 
-def differences(text):
-    """Lines, one for each engine that does not do what wasmtime does."""
+def differences(text, engines=tuple(ENGINES)):
+    """{engine: what it does other than wasmtime}"""
     binary = assemble(text)
-    wanted, found = observe(Wasmtime(binary)), []
+    wanted, found = observe(Wasmtime(binary)), {}
     trapped = any(isinstance(outcome, str) for _, _, outcome, _ in (x for x in wanted if isinstance(x, tuple)))
-    for name, settings in ENGINES.items():
+    for name in engines:
+        settings = ENGINES[name]
         if trapped and not settings.get("strict_traps", True):
             continue    # innermost loops may leave out or move accesses that trap
         try:
             seen = observe(Ours(binary, {"strict_traps": True, **settings}))
         except Exception as error:
-            found.append(f"{name}: {type(error).__name__}: {error}")
+            found[name] = f"{type(error).__name__}: {error}"
             continue
         if seen != wanted:
             here, there = next((a, b) for a, b in zip(seen, wanted) if a != b)
-            found.append(f"{name}: {_brief(here, there)}, wasmtime {_brief(there, here)}")
+            found[name] = f"{_brief(here, there)}, wasmtime {_brief(there, here)}"
     return found
 
 
@@ -168,7 +170,7 @@ def findings(seeds, size):
         try:
             different = differences(generate(seed, size)[0])
         except Exception as error:
-            different = [f"the module itself: {type(error).__name__}: {error}"]
+            different = {"the module itself": f"{type(error).__name__}: {error}"}
         if different:
             found.append((seed, different))
     return found
@@ -181,21 +183,21 @@ def explore(seeds, size):
         found = in_child(findings, batch, size)
         if isinstance(found, str):
             alone = [(seed, in_child(findings, [seed], size)) for seed in batch]
-            found = [(seed, [one] if isinstance(one, str) else one[0][1]) for seed, one in alone if one]
+            found = [(seed, {"process": one} if isinstance(one, str) else one[0][1]) for seed, one in alone if one]
         yield from found
 
 
-def shrink(made, size):
-    """The fewest and least choices found for a module that still shows a difference."""
+def shrink(made, size, engines):
+    """The fewest and least choices found for a module that still shows a difference in these engines."""
     def fails(candidate):
-        found = in_child(_differences_or_none, regrow(candidate, size))
-        return bool(found)
+        return bool(in_child(_differences_or_none, regrow(candidate, size), engines))
 
     length = len(made)
     while length:
         place = 0
         while place < len(made):
-            for candidate in (made[:place] + made[place + length:], made[:place] + [0] * length + made[place + length:]):
+            before, after = made[:place], made[place + length:]
+            for candidate in (before + after, before + [0] * length + after):
                 if candidate != made and any(made[place:place + length]) and fails(candidate):
                     made = candidate
                     break
@@ -205,11 +207,11 @@ def shrink(made, size):
     return made
 
 
-def _differences_or_none(text):
+def _differences_or_none(text, engines):
     try:
-        return differences(text)
+        return differences(text, engines)
     except wasm.WasmError:
-        return []
+        return {}
 
 
 def main():
@@ -222,11 +224,12 @@ def main():
     failed = 0
     for seed, different in explore(range(options.first, options.first + options.count), options.size):
         failed += 1
-        print(f"seed {seed}:", *different, sep="\n  ", flush=True)
+        print(f"seed {seed}:", *(f"{name}: {what}" for name, what in different.items()), sep="\n  ", flush=True)
         if options.keep:
             options.keep.mkdir(parents=True, exist_ok=True)
             (options.keep / f"{seed}.whole.wat").write_text(generate(seed, options.size)[0])
-            text = regrow(shrink(generate(seed, options.size)[1], options.size), options.size)
+            engines = [name for name in different if name in ENGINES][:1] or list(ENGINES)
+            text = regrow(shrink(generate(seed, options.size)[1], options.size, engines), options.size)
             (options.keep / f"{seed}.wat").write_text(text)
     print(f"{options.count} modules, {failed} with differences")
     return 1 if failed else 0

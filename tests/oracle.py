@@ -112,7 +112,8 @@ _INTEGER = {
     "rotl": _rotate_left, "rotr": lambda a, b, n: _rotate_left(a, n - b % n, n),
 }
 _SIGNED_OR_NOT = {
-    "lt": lambda a, b, t: a < b, "gt": lambda a, b, t: a > b, "le": lambda a, b, t: a <= b, "ge": lambda a, b, t: a >= b,
+    "lt": lambda a, b, t: a < b, "gt": lambda a, b, t: a > b,
+    "le": lambda a, b, t: a <= b, "ge": lambda a, b, t: a >= b,
     "div": _divide, "rem": _remainder, "shr": lambda a, b, t: a >> b % BITS[t],
 }
 

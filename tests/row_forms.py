@@ -11,7 +11,7 @@ from pyjit_wasm.opcodes import numeric
 from pyjit_wasm.opcodes.op import Guard
 
 Form = namedtuple("Form", "name text meaning")
-Form.__doc__ = """`meaning(a, b)`: the operands the instruction gets for these arguments, or an int: the value itself."""
+Form.__doc__ = "`meaning(a, b)`: the operands the instruction gets for these arguments; or an int, the value itself."
 
 ROWS = {op.mnemonic: op for op in numeric.ROWS if op.ir}
 CONSTANTS = {
@@ -148,4 +148,5 @@ def module(table):
     plain = "".join(
         f'(func (export "{name}") (param {" ".join(op.params)}) (result {op.results[0]}) '
         f'({name} {" ".join(f"(local.get {i})" for i in range(len(op.params)))}))\n' for name, op in ROWS.items())
-    return f"(module {globals}\n{plain}" + "\n".join(function(op, name, forms) for name, (op, forms) in table.items()) + ")"
+    shaped = "\n".join(function(op, name, forms) for name, (op, forms) in table.items())
+    return f"(module {globals}\n{plain}{shaped})"

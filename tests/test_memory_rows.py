@@ -22,7 +22,8 @@ K = 0xFFFFFF00      # added to an address it wraps around
 Shape = namedtuple("Shape", "name text address memory", defaults=(0,))
 Shape.__doc__ = "An address operand: its text, and what it is for the arguments a and b."
 
-A, B, TEMP_A, TEMP_B = "(local.get 0)", "(local.get 1)", "(block (result i32) local.get 0)", "(block (result i32) local.get 1)"
+A, B = "(local.get 0)", "(local.get 1)"
+TEMP_A, TEMP_B = f"(block (result i32) {A})", f"(block (result i32) {B})"
 LOCAL = Shape("local", A, lambda a, b: a)
 SHAPES = (
     LOCAL,
@@ -139,6 +140,25 @@ def test_row(name, bounds, mode):
                 assert result == (), where
                 stored = CONSTANT[t] if access.constant else value
                 image[place:place + op.access] = stored.to_bytes(8, "little")[:op.access]
-                assert exported[str(access.shape.memory)].read(place, op.access) == image[place:place + op.access], where
+                there = exported[str(access.shape.memory)].read(place, op.access)
+                assert there == image[place:place + op.access], where
         for number, image in enumerate(images):
             assert exported[str(number)][:] == image, access.export
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("bounds", BOUNDS)
+@pytest.mark.parametrize("name", [name for name, op in ROWS.items() if op.results])
+def test_load_that_is_not_selected_traps(name, bounds, mode):
+    """A masked move of AVX-512 would not."""
+    t = ROWS[name].results[0]
+    first, second = f"(select ({name} {A}) (local.get 2) {B})", f"(select (local.get 2) ({name} {A}) {B})"
+    chosen = f"(local.set 3 ({name} {A})) (if (result {t}) {B} (then (local.get 2)) (else (local.get 3)))"
+    functions = "".join(f'(func (export "{i}") (param i32 i32 {t}) (result {t}) (local {t}) {text})'
+                        for i, text in enumerate((first, second, chosen)))
+    module = wasm.Module(f"(module (memory 1) {functions})", engine=engine(mode, bounds))
+    exported = wasm.Instance(module).exports
+    for number in "012":
+        for condition in (0, 1):
+            assert perform(exported[number], (SIZE, condition, 0)) == OUT_OF_BOUNDS, (number, condition)
+            assert perform(exported[number], (8, condition, 0)) == (0,)

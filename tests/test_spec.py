@@ -13,12 +13,12 @@ from pyjit_wasm import wast
 
 HERE = Path(__file__).resolve().parent
 REQUIRED = """
-    address binary binary-leb128 block br bulk call call_indirect const conversions custom data endianness exports0 f32
-    f32_bitwise f32_cmp f64 f64_bitwise f64_cmp fac float_exprs float_literals float_memory float_misc forward func_ptrs
-    i32 i64 imports0 imports3 inline-module int_exprs int_literals labels left-to-right linking0 load local_get local_set
-    loop memory_copy memory_fill memory_init memory_redundancy memory_size memory_trap names nop obsolete-keywords
-    ref_func return skip-stack-guard-page stack start store switch table_copy token traps type unreachable unwind
-    utf8-custom-section-id utf8-import-field utf8-import-module utf8-invalid-encoding""".split()
+    address binary binary-leb128 block br bulk call call_indirect const conversions custom data endianness exports0
+    f32 f32_bitwise f32_cmp f64 f64_bitwise f64_cmp fac float_exprs float_literals float_memory float_misc forward
+    func_ptrs i32 i64 imports0 imports3 inline-module int_exprs int_literals labels left-to-right linking0 load
+    local_get local_set loop memory_copy memory_fill memory_init memory_redundancy memory_size memory_trap names nop
+    obsolete-keywords ref_func return skip-stack-guard-page stack start store switch table_copy token traps type
+    unreachable unwind utf8-custom-section-id utf8-import-field utf8-import-module utf8-invalid-encoding""".split()
 
 
 def suite(config):

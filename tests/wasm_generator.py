@@ -6,19 +6,19 @@ and zeroing choices. All programs end: loops and calls burn a fuel global. NaN b
 are canonicalised before anything looks at their bits. From outside everything is called through wrappers that
 pass raw bits as i64: `x0`, `x1` ... for the functions, `globals` for what the globals hold.
 """
-import struct
 from collections import namedtuple
 
+from oracle import BITS, INF, SIGN, number
 from pyjit_wasm.opcodes import memory, numeric
 
 TYPES = ("i32", "i64", "f32", "f64")
-BITS = {"i32": 32, "i64": 64, "f32": 32, "f64": 64}
 PRODUCERS = {t: [op for op in numeric.ROWS if op.ir and op.results == (t,)] for t in TYPES}
 LOADS = {t: [op for op in memory.ROWS if op.access and op.results == (t,)] for t in TYPES}
 STORES = [op for op in memory.ROWS if op.access and not op.results]
 LOOKS_AT_BITS = ("reinterpret", "copysign")
 CARRIES_BITS = ("neg", "abs")
 FUEL, TABLE = 150, 8
+FAR = (0, 0, 1, 8, 100, 65520, 65536, 131072, 0xFFFFFFFF)    # offsets of memory accesses
 EDGES = (0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 63, 64, 255, 256, 1000, 4096, 65528, 65535, 65536, 0x7FFFFFFF, 0x80000000,
          0xFFFFFFFF, 0xFFFFFFFE, 0x7F800000, 0x3F800000, 0x7FA00000, 1 << 63, (1 << 64) - 1, (1 << 63) - 1,
          0x3FF << 52, 0x7FF << 52, 0x41DFFFFFFFC00000)
@@ -78,7 +78,8 @@ class Generator:
         entries = " ".join(f"(ref.func $f{n - 1})" if n else "(ref.null func)" for n in elements)
         lines.append(f"(elem (i32.const 0) funcref {entries})")
         lines.append(f"(elem $passive func {' '.join(f'$f{n}' for n in range(count))})")
-        lines.append(f'(data (i32.const 0) "{"".join(chr(48 + self.choices.below(64)) for _ in range(8))}")'.replace("\\", "?"))
+        content = "".join(f"\\{self.choices.below(256):02x}" for _ in range(8))
+        lines.append(f'(data (i32.const 0) "{content}")')
         lines.append('(data $passive "\\00\\01\\fe\\ff\\7f\\80abcdefgh")')
         lines += [Body(self, number).text() for number in range(count)]
         lines += [wrapper(number, s) for number, s in enumerate(self.functions)]
@@ -112,22 +113,20 @@ def wrapper(number, s):
     count, first = len(s.results), len(s.params)
     keep = " ".join(f"(local.set {first + i})" for i in reversed(range(count)))
     results = " ".join(widened(t, f"(local.get {first + i})") for i, t in enumerate(s.results))
-    return (f'(func (export "x{number}") (param {"i64 " * first}) (result {"i64 " * count}) (local {" ".join(s.results)}) '
-            f"(call $f{number} {arguments}) {keep} {results})")
+    return (f'(func (export "x{number}") (param {"i64 " * first}) (result {"i64 " * count}) '
+            f'(local {" ".join(s.results)}) (call $f{number} {arguments}) {keep} {results})')
 
 
 def constant(t, bits):
     bits &= (1 << BITS[t]) - 1
     if t[0] == "i":
         return f"({t}.const {bits})"
-    sign, exponent, digits = (31, 0x7F800000, 6) if t == "f32" else (63, 0x7FF << 52, 13)
-    magnitude = bits & (1 << sign) - 1
-    if magnitude >= exponent:
-        text = f"nan:0x{magnitude - exponent:0{digits}x}" if magnitude > exponent else "inf"
+    magnitude = bits & ~SIGN[t]
+    if magnitude > INF[t]:
+        text = f"nan:{magnitude - INF[t]:#x}"
     else:
-        text = struct.unpack(*(("<f", struct.pack("<I", magnitude)) if t == "f32" else
-                               ("<d", struct.pack("<Q", magnitude))))[0].hex()
-    return f"({t}.const {'-' if bits >> sign else ''}{text})"
+        text = number(t, magnitude).hex()
+    return f"({t}.const {'-' if bits & SIGN[t] else ''}{text})"
 
 
 class Body:
@@ -145,9 +144,9 @@ class Body:
         typeidx = self.generator.signatures.index(s)
         body = self.statements()
         results = " ".join(self.clean(t, 3) for t in s.results)
+        stop = self.burn(self.defaults(s.results) + " return")
         return (f'(func $f{self.number} (export "f{self.number}") (type $t{typeidx})\n'
-                f"(local {' '.join(extra)}) (local $f32 f32) (local $f64 f64)\n{self.burn(self.defaults(s.results) + ' return')}"
-                f"\n{body}\n{results})")
+                f"(local {' '.join(extra)}) (local $f32 f32) (local $f64 f64)\n{stop}\n{body}\n{results})")
 
     def defaults(self, types):
         return " ".join(constant(t, 0) for t in types)
@@ -186,20 +185,21 @@ class Body:
     def drop(self):
         return f"(drop {self.expression(self.choices.of(TYPES), 2)})"
 
-    def block(self):
-        return f"(block {self.inside(Label(()))})"
-
-    def inside(self, label):
-        self.labels.append(label)
+    def inside(self):
+        """Statements in a block without results."""
+        self.labels.append(Label(()))
         body = self.statements()
         self.labels.pop()
         return body
+
+    def block(self):
+        return f"(block {self.inside()})"
 
     def loop(self):
         """Around a loop there is a block, which it leaves when the fuel is used up."""
         self.labels += Label(()), Label(())
         body = self.statements()
-        again = self.condition() if self.choices.chance(2) else "(i32.const 1)"
+        again = self.expression("i32", 2) if self.choices.chance(2) else "(i32.const 1)"
         del self.labels[-2:]
         return f"(block (loop {self.burn('(br 2)')}\n{body}\n(br_if 0 {again})))"
 
@@ -216,9 +216,9 @@ class Body:
                 f"(local.tee {index} (i32.add (local.get {index}) (i32.const {step}))) (i32.const {bound})))))")
 
     def if_(self):
-        condition = self.condition()
-        otherwise = f"(else {self.inside(Label(()))})" if self.choices.chance(2) else ""
-        return f"(if {condition} (then {self.inside(Label(()))}) {otherwise})"
+        condition = self.expression("i32", 2)
+        otherwise = f"(else {self.inside()})" if self.choices.chance(2) else ""
+        return f"(if {condition} (then {self.inside()}) {otherwise})"
 
     def branch(self):
         depth = self.choices.below(len(self.labels))
@@ -226,11 +226,11 @@ class Body:
         if self.choices.chance(3):
             return f"{values} (br {depth})"
         drops = " drop" * len(self.labels[-1 - depth].types)
-        return f"{values} (br_if {depth} {self.condition()}){drops}"
+        return f"{values} (br_if {depth} {self.expression('i32', 2)}){drops}"
 
     def switch(self):
         """A br_table to labels that carry the same types as its default."""
-        condition = self.condition()
+        condition = self.expression("i32", 2)
         self.labels.append(Label(()))
         default = self.choices.below(len(self.labels))
         types = self.labels[-1 - default].types
@@ -242,7 +242,8 @@ class Body:
         return text
 
     def index(self):
-        return f"(i32.and {self.expression('i32', 2)} (i32.const 7))" if self.choices.chance(2) else self.expression("i32", 2)
+        text = self.expression("i32", 2)
+        return f"(i32.and {text} (i32.const 7))" if self.choices.chance(2) else text
 
     def call(self):
         return self.calling(self.choices.below(len(self.generator.functions)))
@@ -290,7 +291,8 @@ class Body:
         return self.choices.of((
             f"(memory.fill {which[0]} {target} {source} {count})",
             f"(memory.copy {which[0]} {which[1]} {target} {source} {count})",
-            f"(memory.init {which[0]} $passive {target} (i32.and {source} (i32.const 15)) (i32.and {count} (i32.const 15)))",
+            f"(memory.init {which[0]} $passive {target} (i32.and {source} (i32.const 15)) "
+            f"(i32.and {count} (i32.const 15)))",
             f"(drop (memory.grow {which[0]} (i32.and {count} (i32.const 1))))"))
 
     def tables(self):
@@ -314,9 +316,6 @@ class Body:
 
     def expression(self, t, depth):
         return self.grow(t, depth)[0]
-
-    def condition(self):
-        return self.expression("i32", 2)
 
     def grow(self, t, depth):
         """(text, whether it may be a NaN with undetermined bits)"""
@@ -351,7 +350,7 @@ class Body:
 
     def place(self):
         which = self.choices.below(self.generator.memories)
-        offset = self.choices.of((0, 0, 1, 8, 100, 65520, 65536, 131072, 0xFFFFFFFF) if self.choices.chance(4) else (0, 4, 16))
+        offset = self.choices.of(FAR if self.choices.chance(4) else (0, 4, 16))
         return which or "", f"offset={offset}"
 
     def address(self, depth=2):

@@ -187,16 +187,16 @@ class Instructions(Body):
 
     def memory_fill(self, op, imm):
         n, value, target = self.pop(), self.pop(), self.pop()
-        self.bulk(f"rt_memory_fill(ptr {self.mem(imm)}, i64 {self.wide(target)}, i32 {value}, i64 {self.wide(n)})")
+        self.bulk(f"rt_memory_fill(ptr %env, ptr {self.mem(imm)}, i64 {self.wide(target)}, i32 {value}, i64 {self.wide(n)})")
 
     def memory_copy(self, op, imm):
         operands = self.three()
-        self.bulk(f"rt_memory_copy(ptr {self.mem(imm[0])}, ptr {self.mem(imm[1])}, {operands})")
+        self.bulk(f"rt_memory_copy(ptr %env, ptr {self.mem(imm[0])}, ptr {self.mem(imm[1])}, {operands})")
 
     def memory_init(self, op, imm):
         operands = self.three()
         span = self.at("%inst", self.layout.datas[imm[0]])
-        self.bulk(f"rt_memory_init(ptr {self.mem(imm[1])}, ptr {span}, {operands})")
+        self.bulk(f"rt_memory_init(ptr %env, ptr {self.mem(imm[1])}, ptr {span}, {operands})")
 
     def data_drop(self, op, imm):
         self.store("i64", "0", "%inst", self.layout.datas[imm] + SPAN.length)
@@ -232,16 +232,16 @@ class Instructions(Body):
 
     def table_fill(self, op, imm):
         n, value, target = self.pop(), self.pop(), self.pop()
-        self.bulk(f"rt_table_fill(ptr {self.table(imm)}, i64 {self.wide(target)}, i64 {value}, i64 {self.wide(n)})")
+        self.bulk(f"rt_table_fill(ptr %env, ptr {self.table(imm)}, i64 {self.wide(target)}, i64 {value}, i64 {self.wide(n)})")
 
     def table_copy(self, op, imm):
         operands = self.three()
-        self.bulk(f"rt_table_copy(ptr {self.table(imm[0])}, ptr {self.table(imm[1])}, {operands})")
+        self.bulk(f"rt_table_copy(ptr %env, ptr {self.table(imm[0])}, ptr {self.table(imm[1])}, {operands})")
 
     def table_init(self, op, imm):
         operands = self.three()
         span = self.at("%inst", self.layout.elems[imm[0]])
-        self.bulk(f"rt_table_init(ptr {self.table(imm[1])}, ptr {span}, {operands})")
+        self.bulk(f"rt_table_init(ptr %env, ptr {self.table(imm[1])}, ptr {span}, {operands})")
 
     def elem_drop(self, op, imm):
         self.store("i64", "0", "%inst", self.layout.elems[imm] + SPAN.length)

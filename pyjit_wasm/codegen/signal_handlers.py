@@ -123,7 +123,10 @@ def interrupt_handler(retry_signal):
     f.label("guest")
     f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
     f.store("ptr", "null", env, EXEC_ENV.tstate)
+    # frames of the interpreter may be anywhere above env.top: this exec_env must not be entered now
+    f.store("i64", "1", env, EXEC_ENV.thread)
     raised = f.let("call i32 @PyErr_CheckSignals()")
+    f.store("ptr", thread, env, EXEC_ENV.thread)
     f.branch(f.let(f"icmp eq i32 {raised}, 0"), "resume", "raise")
     f.label("resume")
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)
@@ -131,6 +134,7 @@ def interrupt_handler(retry_signal):
     f.label("raise")
     _redirect(f, "%context", "rt_unwind", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
     f.label("later")
+    f.store("i64", "1", thread, THREAD.interrupted)
     timer = f.load("ptr", "@runtime", RUNTIME.retry_timer)
     f.do(f"call i32 @timer_settime(ptr {timer}, i32 0, ptr @millisecond, ptr null)")
     f.do("br label %done")

@@ -15,7 +15,7 @@ the FUNC travels in the static chain register, which compiled functions do not e
 """
 from pyjit_wasm.codegen.abi import LLVM, result_type
 from pyjit_wasm.codegen.boxing import box, unbox, width_error
-from pyjit_wasm.codegen.support import DECLARATIONS
+from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import ACTIVATION, CALL_SITE, EXEC_ENV, FRAME, FUNC, PYTHON_EXCEPTION, RUNTIME, SERVICE, THREAD
@@ -27,10 +27,6 @@ EXTERNAL = """
 @PyExc_OverflowError = external global ptr
 @PyExc_TypeError = external global ptr
 @_Py_NoneStruct = external global i8
-declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
-declare ptr @rt_raise(i64, i64, i64) nounwind
-declare void @rt_unwind(ptr) noreturn nounwind
-declare void @rt_trap(ptr, i64) noreturn nounwind
 """
 
 
@@ -286,9 +282,17 @@ def _host_results(f, s, result):
 
 
 def c_host(s):
+    """wasm to a C function pointer; a signal that came while it ran is looked at behind it."""
     f = s.native("c_host")
     host = f.load("ptr", "%func", FUNC.host)
-    s.give_back(f, s.split(f, f"call {s.result} {host}({s.actual(s.names)[2:]})"))
+    values = s.split(f, f"call {s.result} {host}({s.actual(s.names)[2:]})")
+    flag = f.load("i64", f.load("ptr", "%env", EXEC_ENV.thread), THREAD.interrupted)
+    f.branch(f.let(f"icmp eq i64 {flag}, 0"), "done", "poll")
+    f.label("poll")
+    f.do("call void @rt_poll(ptr %env)")
+    f.do("br label %done")
+    f.label("done")
+    s.give_back(f, values)
     return str(f)
 
 
@@ -352,4 +356,4 @@ def source(letters, site_offset):
     texts = ('@width = private constant [31 x i8] c"integer does not fit the width\\00"\n'
              '@count = private constant [24 x i8] c"wrong number of results\\00"\n'
              "@exit_code = external constant ptr\n")
-    return "".join((DECLARATIONS, EXTERNAL, COLD, texts, *functions))
+    return "".join((DECLARATIONS, INTERFACE, EXTERNAL, COLD, texts, *functions))

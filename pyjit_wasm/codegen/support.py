@@ -8,7 +8,7 @@ from pyjit_wasm.codegen import signal_handlers
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, FRAME, FUNC, MEM, PYTHON_EXCEPTION, RUNTIME, SPAN,
-                                       TABLE)
+                                       TABLE, THREAD)
 
 DECLARATIONS = """
 @runtime = external constant i8
@@ -44,6 +44,23 @@ declare ptr @PyTuple_GetItem(ptr, i64) nounwind
 declare i32 @PyBuffer_FillInfo(ptr, ptr, ptr, i64, i32, i32) nounwind
 declare ptr @llvm.frameaddress.p0(i32)
 declare ptr @llvm.returnaddress(i32)
+declare i64 @llvm.umin.i64(i64, i64)
+"""
+
+# what generated code calls of this object
+INTERFACE = """
+declare void @rt_trap(ptr, i64) cold noreturn nounwind
+declare void @rt_trap_at(ptr, i64, ptr, ptr) noreturn nounwind
+declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
+declare ptr @rt_raise(i64, i64, i64) nounwind
+declare void @rt_unwind(ptr) noreturn nounwind
+declare void @rt_poll(ptr) nounwind
+declare i64 @rt_memory_fill(ptr, ptr, i64, i32, i64) nounwind
+declare i64 @rt_memory_copy(ptr, ptr, ptr, i64, i64, i64) nounwind
+declare i64 @rt_memory_init(ptr, ptr, ptr, i64, i64, i64) nounwind
+declare i64 @rt_table_fill(ptr, ptr, i64, i64, i64) nounwind
+declare i64 @rt_table_copy(ptr, ptr, ptr, i64, i64, i64) nounwind
+declare i64 @rt_table_init(ptr, ptr, ptr, i64, i64, i64) nounwind
 """
 
 def walk():
@@ -237,29 +254,104 @@ def _finish(f, trap):
     return str(f)
 
 
+def in_chunks():
+    """`rt_move(env, to, from, n)` and `rt_fill(env, to, value, n)`: memmove and memset that let Ctrl-C in
+    between chunks, because a C function cannot be unwound."""
+    return f"""
+define void @rt_poll(ptr %env) {FRAMED} {{
+  %thread.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.thread}
+  %thread = load ptr, ptr %thread.p
+  %flag.p = getelementptr i8, ptr %thread, i64 {THREAD.interrupted}
+  %flag = load volatile i64, ptr %flag.p
+  %tstate.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.tstate}
+  %tstate = load ptr, ptr %tstate.p
+  %locked = icmp eq ptr %tstate, null
+  %unset = icmp eq i64 %flag, 0
+  %quiet = or i1 %locked, %unset
+  br i1 %quiet, label %done, label %look
+look:
+  store i64 0, ptr %flag.p
+  call void @PyEval_RestoreThread(ptr %tstate)
+  store ptr null, ptr %tstate.p
+  %raised = call i32 @PyErr_CheckSignals()
+  %fine = icmp eq i32 %raised, 0
+  br i1 %fine, label %resume, label %unwind
+unwind:
+  call void @rt_unwind(ptr %env)
+  unreachable
+resume:
+  %again = call ptr @PyEval_SaveThread()
+  store ptr %again, ptr %tstate.p
+  br label %done
+done:
+  ret void
+}}
+define void @rt_move(ptr %env, ptr %to, ptr %from, i64 %n) {FRAMED} {{
+  %backward = icmp ugt ptr %to, %from
+  br label %next
+next:
+  %left = phi i64 [ %n, %0 ], [ %left.next, %chunk ]
+  %done = icmp eq i64 %left, 0
+  br i1 %done, label %end, label %chunk
+chunk:
+  %size = call i64 @llvm.umin.i64(i64 %left, i64 {config.CHUNK})
+  %left.next = sub i64 %left, %size
+  %ahead = sub i64 %n, %left
+  %place = select i1 %backward, i64 %left.next, i64 %ahead
+  %to.p = getelementptr i8, ptr %to, i64 %place
+  %from.p = getelementptr i8, ptr %from, i64 %place
+  call ptr @memmove(ptr %to.p, ptr %from.p, i64 %size)
+  call void @rt_poll(ptr %env)
+  br label %next
+end:
+  ret void
+}}
+define void @rt_fill(ptr %env, ptr %to, i32 %value, i64 %n) {FRAMED} {{
+  br label %next
+next:
+  %place = phi i64 [ 0, %0 ], [ %place.next, %chunk ]
+  %left = sub i64 %n, %place
+  %done = icmp eq i64 %left, 0
+  br i1 %done, label %end, label %chunk
+chunk:
+  %size = call i64 @llvm.umin.i64(i64 %left, i64 {config.CHUNK})
+  %to.p = getelementptr i8, ptr %to, i64 %place
+  call ptr @memset(ptr %to.p, i32 %value, i64 %size)
+  call void @rt_poll(ptr %env)
+  %place.next = add i64 %place, %size
+  br label %next
+end:
+  ret void
+}}
+"""
+
+
 def memory_operations():
     """Bulk memory operations: return 0 or a trap code, and check before they write."""
     trap = "out of bounds memory access"
-    fill = Function("i64", "rt_memory_fill", "ptr %mem, i64 %d, i32 %value, i64 %n")
+    fill = Function("i64", "rt_memory_fill", "ptr %env, ptr %mem, i64 %d, i32 %value, i64 %n")
     _check_span(fill, "%d", "%n", fill.load("i64", "%mem", MEM.bytes))
-    fill.do(f"call ptr @memset(ptr {fill.at(fill.load('ptr', '%mem', MEM.base), '%d')}, i32 %value, i64 %n)")
-    copy = Function("i64", "rt_memory_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
+    target = fill.at(fill.load("ptr", "%mem", MEM.base), "%d")
+    fill.do(f"call void @rt_fill(ptr %env, ptr {target}, i32 %value, i64 %n)")
+    copy = Function("i64", "rt_memory_copy", "ptr %env, ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
     _check_span(copy, "%s", "%n", copy.load("i64", "%from", MEM.bytes))
     _check_span(copy, "%d", "%n", copy.load("i64", "%to", MEM.bytes))
     target = copy.at(copy.load("ptr", "%to", MEM.base), "%d")
-    copy.do(f"call ptr @memmove(ptr {target}, ptr {copy.at(copy.load('ptr', '%from', MEM.base), '%s')}, i64 %n)")
-    init = Function("i64", "rt_memory_init", "ptr %mem, ptr %span, i64 %d, i64 %s, i64 %n")
+    source = copy.at(copy.load("ptr", "%from", MEM.base), "%s")
+    copy.do(f"call void @rt_move(ptr %env, ptr {target}, ptr {source}, i64 %n)")
+    init = Function("i64", "rt_memory_init", "ptr %env, ptr %mem, ptr %span, i64 %d, i64 %s, i64 %n")
     _check_span(init, "%s", "%n", init.load("i64", "%span", SPAN.length))
     _check_span(init, "%d", "%n", init.load("i64", "%mem", MEM.bytes))
     target = init.at(init.load("ptr", "%mem", MEM.base), "%d")
-    init.do(f"call ptr @memmove(ptr {target}, ptr {init.at(init.load('ptr', '%span', SPAN.base), '%s')}, i64 %n)")
+    source = init.at(init.load("ptr", "%span", SPAN.base), "%s")
+    init.do(f"call void @rt_move(ptr %env, ptr {target}, ptr {source}, i64 %n)")
     return "".join(_finish(f, trap) for f in (fill, copy, init))
 
 
 def table_operations():
     """Bulk table operations on 8-byte references."""
     trap = "out of bounds table access"
-    fill = Function("i64", "rt_table_fill", "ptr %table, i64 %d, i64 %value, i64 %n")
+    fill = Function("i64", "rt_table_fill", "ptr %env, ptr %table, i64 %d, i64 %value, i64 %n")
     _check_span(fill, "%d", "%n", fill.load("i64", "%table", TABLE.length))
     first = fill.let(f"getelementptr i64, ptr {fill.load('ptr', '%table', TABLE.elems)}, i64 %d")
     fill.do("br label %head")
@@ -273,9 +365,10 @@ def table_operations():
     fill.do("%i1 = add i64 %i, 1")
     fill.do("br label %next")
     fill.label("done")
-    copy = Function("i64", "rt_table_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
+    fill.do("call void @rt_poll(ptr %env)")
+    copy = Function("i64", "rt_table_copy", "ptr %env, ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
     _move_references(copy, "%to", copy.load("i64", "%from", TABLE.length), copy.load("ptr", "%from", TABLE.elems))
-    init = Function("i64", "rt_table_init", "ptr %table, ptr %span, i64 %d, i64 %s, i64 %n")
+    init = Function("i64", "rt_table_init", "ptr %env, ptr %table, ptr %span, i64 %d, i64 %s, i64 %n")
     _move_references(init, "%table", init.load("i64", "%span", SPAN.length), init.load("ptr", "%span", SPAN.base))
     return "".join(_finish(f, trap) for f in (fill, copy, init))
 
@@ -286,7 +379,7 @@ def _move_references(f, table, length, source):
     elems = f.load("ptr", table, TABLE.elems)
     target = f.let(f"getelementptr i64, ptr {elems}, i64 %d")
     begin = f.let(f"getelementptr i64, ptr {source}, i64 %s")
-    f.do(f"call ptr @memmove(ptr {target}, ptr {begin}, i64 {f.let('shl i64 %n, 3')})")
+    f.do(f"call void @rt_move(ptr %env, ptr {target}, ptr {begin}, i64 {f.let('shl i64 %n, 3')})")
 
 
 def link_functions():
@@ -325,4 +418,5 @@ def source(retry_signal, mem_offset):
     """IR text of the whole support object."""
     return "".join((DECLARATIONS, COLD, walk(), traps(), signal_handlers.fault_handler(),
                     signal_handlers.interrupt_handler(retry_signal),
-                    service(), memory_operations(), table_operations(), link_functions(), get_buffer(mem_offset)))
+                    service(), in_chunks(), memory_operations(), table_operations(), link_functions(),
+                    get_buffer(mem_offset)))

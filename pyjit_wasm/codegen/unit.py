@@ -14,14 +14,6 @@ from pyjit_wasm.types import MemType
 ENTRY = "entry"  # subprograms that are no wasm function of their own
 
 _DECLARATIONS = """
-declare void @rt_trap(ptr, i64) cold noreturn nounwind
-declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
-declare i64 @rt_memory_fill(ptr, i64, i32, i64) nounwind
-declare i64 @rt_memory_copy(ptr, ptr, i64, i64, i64) nounwind
-declare i64 @rt_memory_init(ptr, ptr, i64, i64, i64) nounwind
-declare i64 @rt_table_fill(ptr, i64, i64, i64) nounwind
-declare i64 @rt_table_copy(ptr, ptr, i64, i64, i64) nounwind
-declare i64 @rt_table_init(ptr, ptr, i64, i64, i64) nounwind
 declare ptr @llvm.frameaddress.p0(i32)
 declare float @llvm.arithmetic.fence.f32(float)
 declare double @llvm.arithmetic.fence.f64(double)
@@ -84,12 +76,13 @@ class Unit:
         """IR text. What it takes to write it is imported here: a warm start does without."""
         from pyjit_wasm.codegen import rows
         from pyjit_wasm.codegen.function import Function
+        from pyjit_wasm.codegen.support import INTERFACE
 
         functions = [Function(self, f).function() for f in sorted(self.members)]
         self.scopes = {}  # a subprogram belongs to one function
         loops = [Function(self, f).loop_entry() for f in self.osr]
         entries = [self.entry(f) for f in self.entries]
-        return "".join((_DECLARATIONS, rows.declarations(), COLD, _METADATA, _ATTRIBUTES, *functions, *loops, *entries,
+        return "".join((INTERFACE, _DECLARATIONS, rows.declarations(), COLD, _METADATA, _ATTRIBUTES, *functions, *loops, *entries,
                         *self.metadata))
 
     def entry(self, funcidx):

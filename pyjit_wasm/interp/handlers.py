@@ -6,7 +6,7 @@ a call to the callee's first handler. Nothing returns until `exit` does.
 """
 from pyjit_wasm.codegen import rows
 from pyjit_wasm.codegen.signatures import FIRST_MEMORY
-from pyjit_wasm.codegen.support import DECLARATIONS
+from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.interp.handler import Handler, take
@@ -14,17 +14,6 @@ from pyjit_wasm.interp.special import HIDDEN, MEM_POINTER, SPECIAL
 from pyjit_wasm.opcodes import TRAP_CODE, TRAPS
 from pyjit_wasm.opcodes.op import LLVM_TYPE
 from pyjit_wasm.runtime.layout import MEM
-
-EXTERNAL = """
-declare void @rt_trap_at(ptr, i64, ptr, ptr) noreturn nounwind
-declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
-declare i64 @rt_memory_fill(ptr, i64, i32, i64) nounwind
-declare i64 @rt_memory_copy(ptr, ptr, i64, i64, i64) nounwind
-declare i64 @rt_memory_init(ptr, ptr, i64, i64, i64) nounwind
-declare i64 @rt_table_fill(ptr, i64, i64, i64) nounwind
-declare i64 @rt_table_copy(ptr, ptr, i64, i64, i64) nounwind
-declare i64 @rt_table_init(ptr, ptr, i64, i64, i64) nounwind
-"""
 
 
 def numeric(form):
@@ -98,4 +87,4 @@ def source(explicit):
         else:
             handlers.append(numeric(form))
     handlers += [special(FORMS[form], name, function) for name, (form, function) in HIDDEN.items()]
-    return "".join((DECLARATIONS, EXTERNAL, rows.declarations(), COLD, *map(str, handlers)))
+    return "".join((DECLARATIONS, INTERFACE, rows.declarations(), COLD, *map(str, handlers)))

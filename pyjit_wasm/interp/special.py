@@ -237,16 +237,16 @@ def spans(h, first, *rest):
 
 
 def memory_fill(h):
-    bulk(h, "rt_memory_fill", f"ptr {memory_at(h, 3)}", f"i64 {h.index(0)}", f"i32 {h.value(1, 'i32')}",
+    bulk(h, "rt_memory_fill", "ptr %env", f"ptr {memory_at(h, 3)}", f"i64 {h.index(0)}", f"i32 {h.value(1, 'i32')}",
          f"i64 {h.index(2)}")
 
 
 def memory_copy(h):
-    bulk(h, "rt_memory_copy", *spans(h, memory_at(h, 3), memory_at(h, 4)))
+    bulk(h, "rt_memory_copy", "ptr %env", *spans(h, memory_at(h, 3), memory_at(h, 4)))
 
 
 def memory_init(h):
-    bulk(h, "rt_memory_init", *spans(h, memory_at(h, 3), h.instance(4)))
+    bulk(h, "rt_memory_init", "ptr %env", *spans(h, memory_at(h, 3), h.instance(4)))
 
 
 def drop_segment(h):
@@ -281,16 +281,16 @@ def table_grow(h):
 
 
 def table_fill(h):
-    bulk(h, "rt_table_fill", f"ptr {h.load('ptr', h.instance(3))}", f"i64 {h.index(0)}", f"i64 {h.value(1, 'i64')}",
+    bulk(h, "rt_table_fill", "ptr %env", f"ptr {h.load('ptr', h.instance(3))}", f"i64 {h.index(0)}", f"i64 {h.value(1, 'i64')}",
          f"i64 {h.index(2)}")
 
 
 def table_copy(h):
-    bulk(h, "rt_table_copy", *spans(h, h.load("ptr", h.instance(3)), h.load("ptr", h.instance(4))))
+    bulk(h, "rt_table_copy", "ptr %env", *spans(h, h.load("ptr", h.instance(3)), h.load("ptr", h.instance(4))))
 
 
 def table_init(h):
-    bulk(h, "rt_table_init", *spans(h, h.load("ptr", h.instance(3)), h.instance(4)))
+    bulk(h, "rt_table_init", "ptr %env", *spans(h, h.load("ptr", h.instance(3)), h.instance(4)))
 
 
 def ref_func(h):

@@ -51,4 +51,4 @@ def raise_trap(status, address, _):
 
 @provides
 def raise_in_use(*_):
-    raise InUseError("this instance is running in another thread")
+    raise InUseError("this instance is running in another thread, or interrupted by this signal handler")

@@ -183,11 +183,11 @@ _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
 
 class HostFunc(_Owner):
     """A function instance made from something outside: `host` is the address called, `keep` whatever
-    must live as long (a Python callable, a C function pointer object)."""
+    must live as long (a Python callable, a C function pointer object), `python` which of the two."""
 
-    def __init__(self, deftype, entry, ip, host, keep):
+    def __init__(self, deftype, entry, ip, host, keep, python):
         super().__init__(FUNC)
-        self.deftype, self.keep, self.public = deftype, keep, None
+        self.deftype, self.keep, self.python, self.public = deftype, keep, python, None
         _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host)
 
     @property

@@ -3,16 +3,18 @@ from pyjit_wasm import config
 
 
 def brief_functions(module, facts):
-    """Defined functions that cannot run long, by index: no loops, nothing indirect or bulk, and only
-    calls of such functions or imports, with a bounded total of instructions. They keep the GIL."""
-    first, cost = module.imported_funcs, {}
+    """{funcidx: whether it reaches imports} of defined functions that cannot run long: no loops, nothing
+    indirect or bulk, and only calls of such functions or imports, with a bounded total of instructions.
+    They keep the GIL, if what they import is Python, which releases it by itself."""
+    first, cost, reaching = module.imported_funcs, {}, set()
     for start in range(first, len(module.funcs)):
-        _cost(module, facts, start, cost)
-    return frozenset(f for f, c in cost.items() if c <= config.BRIEF_INSTRUCTIONS)
+        _cost(module, facts, start, cost, reaching)
+    return {f: f in reaching for f, c in cost.items() if c <= config.BRIEF_INSTRUCTIONS}
 
 
-def _cost(module, facts, start, cost):
-    """Fill in `cost` (instructions at most, or infinity) for `start` and what it calls, depth first."""
+def _cost(module, facts, start, cost, reaching):
+    """Fill in `cost` (instructions at most, or infinity) and `reaching` (those that reach imports) for
+    `start` and what it calls, depth first."""
     first, stack = module.imported_funcs, [start]
     while stack:
         funcidx = stack[-1]
@@ -28,6 +30,8 @@ def _cost(module, facts, start, cost):
                 cost[funcidx] = float("inf")  # recursion
             stack += [c for c in callees if c not in cost]
         else:
+            if any(c < first or c in reaching for c in fact.calls):
+                reaching.add(funcidx)
             callees = [cost.get(c) for c in fact.calls if c >= first]
             recursive = any(c is None for c in callees)
             # a call site may stand in a function many times: each instruction could be one
