@@ -197,3 +197,11 @@ def test_a_trap_raised_again_elsewhere(load):
     first, second = trap_of(inst.exports.f), trap_of(inst.exports.g, 1)
     assert [frame.name for frame in first.frames] == ["f"] and [frame.name for frame in second.frames] == ["g"]
     gc.collect()
+
+
+def test_a_load_that_is_dropped_still_traps(load_bounded):
+    """In a loop that does nothing else, too."""
+    inst = load_bounded("""(module (memory 1) (func (export "f") (param i32) (result i32) (loop $l
+      (drop (i32.load (local.tee 0 (i32.add (local.get 0) (i32.const 1000)))))
+      (br_if $l (i32.lt_u (local.get 0) (i32.const 100000)))) (i32.const 1)))""")
+    assert trap_of(inst.exports.f, 0).code == "out of bounds memory access"

@@ -54,7 +54,9 @@ def _unsigned_too(f, value, number, suspect, failed):
     f.branch(f.let(f"icmp eq i32 {matches}, 0"), failed, again)
     f.label(again)
     f.do("call void @PyErr_Clear()")
-    unsigned = f.let(f"call i64 @PyLong_AsUnsignedLongLong(ptr {value})")
+    index = f.let(f"call ptr @PyNumber_Index(ptr {value})")  # an int, whose value does not fit an i64
+    unsigned = f.let(f"call i64 @PyLong_AsUnsignedLongLong(ptr {index})")
+    f.do(f"call void @Py_DecRef(ptr {index})")
     error = f.let("call ptr @PyErr_Occurred()")
     end = f.new_label("end")
     f.branch(f.let(f"icmp eq ptr {error}, null"), end, failed)

@@ -5,6 +5,7 @@ used, and an entry whose digest does not match is ignored and rebuilt. Writes go
 that is renamed. The place is `$PYJIT_WASM_CACHE` (or "off"), else `$XDG_CACHE_HOME/pyjit_wasm`.
 """
 import os
+import re
 import sys
 
 from pyjit_wasm import config
@@ -39,10 +40,24 @@ def _usable(place):
         try:
             os.makedirs(place, mode=0o700, exist_ok=True)
             status = os.stat(place)
-            _trusted[place] = status.st_uid == os.geteuid() and not status.st_mode & 0o022
+            _trusted[place] = _ours(status)
         except OSError:
             _trusted[place] = False
     return _trusted[place]
+
+
+def _ours(status):
+    """Whether only this user can write a file or directory."""
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
+
+
+def _private(path, flags):
+    return os.open(path, flags, 0o600)
+
+
+def _header(name, payload):
+    """What precedes the payload of an entry."""
+    return _MAGIC + digest(name.encode() + payload)
 
 
 _digest = None
@@ -103,14 +118,14 @@ def fetch(name):
     path = os.path.join(place, name)
     try:
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_uid != os.geteuid():
+            if not _ours(os.fstat(file.fileno())):
                 return None
             entry = file.read()
         os.utime(path)
     except OSError:
         return None
     payload = entry[_HEADER:]
-    if entry[:_HEADER] != _MAGIC + digest(payload):
+    if entry[:_HEADER] != _header(name, payload):
         return None
     return payload
 
@@ -122,8 +137,8 @@ def store(name, payload):
         return
     temporary = os.path.join(place, f".{name}.{os.getpid()}.{id(payload):x}")
     try:
-        with open(temporary, "wb") as file:
-            file.write(_MAGIC + digest(payload) + payload)
+        with open(temporary, "wb", opener=_private) as file:
+            file.write(_header(name, payload) + payload)
         os.rename(temporary, os.path.join(place, name))
         _shrink(place, len(payload))
     except OSError:
@@ -143,7 +158,7 @@ def _shrink(place, size):
         _written += size
         return
     _written = 0
-    entries = sorted((e.stat().st_mtime, e.stat().st_size, e.path) for e in os.scandir(place))
+    entries = sorted((e.stat().st_mtime, e.stat().st_size, e.path) for e in _entries(place))
     total = sum(size for _, size, _ in entries)
     for _, size, path in entries:
         if total <= config.CACHE_LIMIT:
@@ -152,12 +167,20 @@ def _shrink(place, size):
         total -= size
 
 
+def _entries(place):
+    """Directory entries of what we wrote, unfinished files included: the user may keep other things there."""
+    return [e for e in os.scandir(place) if _is_entry(e.name) and e.is_file(follow_symlinks=False)]
+
+
+_is_entry = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.\d+\.[0-9a-f]+").fullmatch
+
+
 def usage():
     """(number of entries, bytes) on disk."""
     place = directory()
     if place is None or not os.path.isdir(place):
         return 0, 0
-    sizes = [e.stat().st_size for e in os.scandir(place)]
+    sizes = [e.stat().st_size for e in _entries(place)]
     return len(sizes), sum(sizes)
 
 
@@ -165,5 +188,5 @@ def clear():
     """Remove every entry."""
     place = directory()
     if place and os.path.isdir(place):
-        for entry in os.scandir(place):
+        for entry in _entries(place):
             os.unlink(entry.path)

@@ -28,6 +28,7 @@ declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr) nounwind
 declare ptr @PyLong_FromLongLong(i64) nounwind
 declare i64 @PyLong_AsLongLong(ptr) nounwind
 declare i64 @PyLong_AsUnsignedLongLong(ptr) nounwind
+declare ptr @PyNumber_Index(ptr) nounwind
 declare ptr @PyFloat_FromDouble(double) nounwind
 declare double @PyFloat_AsDouble(ptr) nounwind
 declare ptr @PyErr_Occurred() nounwind

@@ -46,8 +46,9 @@ def frames(addresses):
         for index, (owner, address) in enumerate(found):
             if owner is None:
                 continue
-            if owner.is_handlers:  # a fault: the pc first, then about where the handler's ip was
-                handler = owner.handler_at(address)
+            if owner.is_handlers:
+                if index == 0:  # a fault: the pc first, then about where the handler's ip was
+                    handler = owner.handler_at(address)
                 continue
             exact = index == 0
             if handler is not None:

@@ -98,5 +98,7 @@ def tier(instance, funcidx):
         return Tier("interp", f"compilation failed: {code.failed[funcidx]}")
     if {(funcidx, False), (funcidx, True)} & code.waiting:
         return Tier("interp", "hot, being compiled")
+    if funcidx in code.loops:
+        return Tier("interp", "its loops go on in native code, its calls are not hot yet")
     left = _word(instance.func_address(funcidx) + FUNC.counter).value
     return Tier("interp", f"{left} calls or loop iterations until it is hot")
