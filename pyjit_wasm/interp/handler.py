@@ -10,8 +10,8 @@ _TYPES = {"i": "i32", "u": "i32", "d": "i32", "F": "i32", "I": "i64"}
 class Handler(Function):
     """One handler under construction; `form` tells where its fields are."""
 
-    def __init__(self, form, name=None):
-        super().__init__("preserve_nonecc void", f"h.{name or form.name}", HANDLER_PARAMS, "nounwind")
+    def __init__(self, form, name=None, attributes="nounwind"):
+        super().__init__("preserve_nonecc void", f"h.{name or form.name}", HANDLER_PARAMS, attributes)
         self.form = form
 
     def field(self, index):

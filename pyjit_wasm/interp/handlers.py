@@ -7,7 +7,7 @@ a call to the callee's first handler. Nothing returns until `exit` does.
 from pyjit_wasm.codegen import rows
 from pyjit_wasm.codegen.signatures import FIRST_MEMORY
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
-from pyjit_wasm.codegen.text import COLD
+from pyjit_wasm.codegen.text import COLD, FRAMED
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.interp.handler import Handler, take
 from pyjit_wasm.interp.special import HIDDEN, MEM_POINTER, SPECIAL
@@ -71,7 +71,8 @@ def trap_handler(code):
 
 
 def special(form, name, function):
-    h = Handler(form, name)
+    # hidden handlers may call native guest code, and stack walks go from there through their frame
+    h = Handler(form, name, FRAMED if name in HIDDEN else "nounwind")
     function(h)
     return h
 
