@@ -1,5 +1,6 @@
 """wasm.Engine and wasm.Module: settings, and modules that are decoded and validated."""
 import os
+from operator import index
 
 from pyjit_wasm import config
 from pyjit_wasm.binary.decode import decode
@@ -16,9 +17,9 @@ def check_mode(mode):
 
 
 def check_stack_size(size):
-    if size.__index__() < 0:
+    if index(size) < 0:
         raise ValueError(f"a stack size is a number of bytes, not {size}")
-    return size.__index__()
+    return index(size)
 
 
 class Engine:

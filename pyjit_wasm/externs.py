@@ -1,4 +1,6 @@
 """wasm.Memory, wasm.Table, wasm.Global: made from Python, exported, imported, shared between instances."""
+from operator import index
+
 from pyjit_wasm import config
 from pyjit_wasm.codegen import native
 from pyjit_wasm.function import Function
@@ -19,7 +21,7 @@ def _of_store(cls, inst):
 def _limits(min, max, unit):
     """Limits from Python numbers. TypeError, or ValueError for a size no memory or table can have."""
     for number in (min,) if max is None else (min, max):
-        if not 0 <= number.__index__() < 1 << 32:
+        if not 0 <= index(number) < 1 << 32:
             raise ValueError(f"a size is a number of {unit} of 32 bits, not {number}")
     if max is not None and max < min:
         raise ValueError(f"the maximum of {max} {unit} is less than the minimum of {min}")

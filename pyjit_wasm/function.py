@@ -48,6 +48,11 @@ class Function(native.callable_base()):
         return self.name
 
     @property
+    def deftype(self):
+        """The DefType, whose identity is the type's."""
+        return self._inst.deftype
+
+    @property
     def tier(self):
         """Where the function is: "interp", "native" or "host", a str whose `.why` gives the reason."""
         if self.instance is None:

@@ -3,7 +3,7 @@ import struct
 
 from pyjit_wasm.runtime.services import serve
 from pyjit_wasm.runtime.layout import SERVICE
-from pyjit_wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, RefType
+from pyjit_wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, DefType, RefType, matches_heap
 
 _NAMED = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "funcref": FUNCREF, "externref": EXTERNREF}
 _WIDTH = {I32: 32, I64: 64}
@@ -37,10 +37,22 @@ def to_bits(valtype, value):
         code, word = _FLOAT[valtype]
         return struct.unpack(word, _pack_float(code, value))[0]
     if isinstance(valtype, RefType):
-        if value is None and not valtype.nullable:
-            raise TypeError("a non-null reference is required")
+        check_reference(valtype, value)
         return serve(SERVICE["to_ref"], value, reference_kind(valtype))
     raise TypeError(f"values of type {valtype} are not supported yet")
+
+
+def check_reference(valtype, value):
+    """TypeError unless a Python value may be a reference of that type: null or not, the function's type."""
+    if value is None:
+        if not valtype.nullable:
+            raise TypeError("a non-null reference is required")
+    elif isinstance(valtype.heap, DefType):
+        given = getattr(value, "deftype", None)
+        if given is None or not matches_heap(given, valtype.heap):
+            raise TypeError(f"a function of type {valtype.heap.comp} is required")
+    elif valtype.heap in ("nofunc", "noextern"):
+        raise TypeError("only None is a reference of this type")
 
 
 def _pack_float(code, value):

@@ -222,7 +222,8 @@ def test_modules_describe_themselves():
 
 @pytest.mark.parametrize("source, error", [
     (b"", wasm.DecodeError), (b"\0asm\2\0\0\0", wasm.DecodeError), ("(module", wasm.ParseError),
-    ("(module (func i32.add))", wasm.ValidationError), ("/no/such/file.wasm", OSError), (3, TypeError), (None, TypeError)])
+    ("(module (func i32.add))", wasm.ValidationError), ("/no/such/file.wasm", OSError),
+    (3, TypeError), (None, TypeError)])
 def test_bad_modules(source, error):
     with pytest.raises(error):
         wasm.Module(source)
@@ -349,3 +350,36 @@ def test_bad_globals():
     for bad in ("i16", "nonsense", None, 3):
         with pytest.raises((TypeError, ValueError)):
             wasm.Global(bad, 0)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: wasm.Memory(-1), lambda: wasm.Memory(2, 1), lambda: wasm.Memory(1 << 40), lambda: wasm.Table(-1),
+    lambda: wasm.Table(2, 1), lambda: wasm.Table(1 << 40)])
+def test_impossible_sizes(make):
+    with pytest.raises(ValueError):
+        make()
+
+
+@pytest.mark.parametrize("make", [
+    lambda: wasm.Memory(1.5), lambda: wasm.Memory("1"), lambda: wasm.Memory(), lambda: wasm.Table(1, elem="i32"),
+    lambda: wasm.Table(1, init=5), lambda: wasm.Table(1.5), lambda: wasm.Memory.__new__(wasm.Memory)])
+def test_impossible_arguments(make):
+    with pytest.raises(TypeError):
+        make()
+
+
+def test_sizes_that_cannot_be_had():
+    for make in (lambda: wasm.Memory(70000), lambda: wasm.Table(1 << 31)):
+        with pytest.raises(MemoryError):
+            make()
+
+
+def test_an_object_without_its_memory(child):
+    """`object.__new__` leaves out what makes a Memory; it must not crash."""
+    done = child("""
+        try:
+            memoryview(object.__new__(wasm.Memory))
+        except (TypeError, BufferError, ValueError):
+            pass
+        print("fine")""")
+    assert done.stdout == "fine\n", done.stderr

@@ -72,7 +72,8 @@ def work():
     exports.f()
     exports.m.grow(2)"""),
     "threads": (500, """
-inst = load('(module (func (export "f") (param i32) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))',
+inst = load('''(module (func (export "f") (param i32) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0)
+  (i32.const 1)))))))''',
             mode=mode)
 def work():
     thread = threading.Thread(target=inst.exports.f, args=(10,))
@@ -84,7 +85,8 @@ def work():
     expect(wasm.Trap, wasm.Instance, module)
     expect(wasm.LinkError, wasm.load, '(module (import "a" "b" (func)))')"""),
     "host functions in tables": (3_000, """
-source = wasm.Module('(module (import "m" "f" (func $f)) (export "f" (func $f)) (table (export "t") 1 funcref) (elem (i32.const 0) $f))',
+source = wasm.Module('''(module (import "m" "f" (func $f)) (export "f" (func $f)) (table (export "t") 1 funcref)
+  (elem (i32.const 0) $f))''',
                      engine=engine)
 def work():
     exports = wasm.Instance(source, {"m": {"f": lambda: None}}).exports

@@ -1,7 +1,6 @@
 """Imports of every kind, sharing between instances, and how long things live."""
 import ctypes
 import gc
-import weakref
 
 import pytest
 
@@ -67,7 +66,7 @@ def test_a_callable_without_results_may_return_anything(load):
 
 
 def test_a_function_of_another_instance(load):
-    provider = load(f"""(module (func (export "f") (param i32 i64 f32 f64) (result f64)
+    provider = load("""(module (func (export "f") (param i32 i64 f32 f64) (result f64)
       (f64.add (f64.convert_i32_s (local.get 0)) (local.get 3))))""")
     for imports in ({"m": {"f": provider.exports.f}}, {"m": provider.exports}):
         inst = load(APPLY, imports)
@@ -76,9 +75,9 @@ def test_a_function_of_another_instance(load):
 
 def test_instances_in_different_modes_call_each_other():
     source = """(module (import "m" "f" (func $f (param i32) (result i32)))
-      (func (export "f") (param i32) (result i32) (i32.add (i32.const 1) (call $f (i32.mul (local.get 0) (i32.const 2))))))"""
-    last, expected = (lambda x: x), lambda x: x * 2 ** 6 + 1 + 0 * x
-    chain = last
+      (func (export "f") (param i32) (result i32) (i32.add (i32.const 1) (call $f (i32.mul (local.get 0)
+        (i32.const 2))))))"""
+    chain = lambda x: x  # noqa: E731
     for mode in ("interp", "jit", "tiered") * 2:
         chain = wasm.load(source, {"m": {"f": chain}}, mode=mode, tier_up_threshold=1, background=False).exports.f
     assert [chain(x) for x in (0, 1, 5)] == [x * 64 + 6 for x in (0, 1, 5)]
@@ -176,7 +175,8 @@ def test_bad_uses_of_tables():
 
 def test_a_table_shared_by_instances(load):
     table = wasm.Table(4)
-    load("""(module (import "m" "t" (table 4 funcref)) (func $f (result i32) (i32.const 42)) (elem (i32.const 2) $f))""",
+    load("""(module (import "m" "t" (table 4 funcref)) (func $f (result i32) (i32.const 42))
+      (elem (i32.const 2) $f))""",
          {"m": {"t": table}})
     gc.collect()
     user = load("""(module (type $t (func (result i32))) (import "m" "t" (table 4 funcref))
@@ -226,7 +226,8 @@ def test_functions_made_from_python(load):
 
 
 def test_immutable_globals_from_numbers(load):
-    source = """(module (import "m" "a" (global $a i32)) (import "m" "b" (global $b f64)) (global $c i32 (global.get $a))
+    source = """(module (import "m" "a" (global $a i32)) (import "m" "b" (global $b f64)) (global $c i32
+      (global.get $a))
       (func (export "get") (result i32 f64 i32) (global.get $a) (global.get $b) (global.get $c)))"""
     assert load(source, {"m": {"a": 0xFFFFFFFF, "b": 2.5}}).exports.get() == (-1, 2.5, -1)
 
@@ -273,3 +274,32 @@ def test_an_error_in_the_start_function(load):
 
     with pytest.raises(LookupError, match="from start"):
         load('(module (import "m" "f" (func $f)) (start $f))', {"m": {"f": fail}})
+
+
+TYPED = """(module (type $t (func (param i32) (result i32))) (elem declare func $f)
+  (table (export "t") 2 2 (ref null $t)) (global (export "g") (mut (ref null $t)) (ref.null $t))
+  (func $f (export "f") (type $t) (local.get 0)) (func $other (export "other"))
+  (func (export "take") (param (ref null $t)) (result i32) (ref.is_null (local.get 0)))
+  (func (export "take_some") (param (ref $t))))"""
+
+
+def test_typed_references_from_python(load):
+    exports = load(TYPED).exports
+    exports.t[0] = exports.f
+    exports.g.value = exports.f
+    assert exports.t[0] is exports.f and exports.g.value is exports.f
+    for bad in (exports.other, print, 1):
+        with pytest.raises(TypeError):
+            exports.t[1] = bad
+        with pytest.raises(TypeError):
+            exports.g.value = bad
+
+
+def test_typed_references_as_arguments(load):
+    exports = load(TYPED).exports
+    assert (exports.take(None), exports.take(exports.f), exports.take_some(exports.f)) == (1, 0, None)
+    with pytest.raises(TypeError):
+        exports.take(exports.other)
+    for bad in (None, exports.other):
+        with pytest.raises(TypeError):
+            exports.take_some(bad)

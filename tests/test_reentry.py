@@ -10,7 +10,8 @@ BOUNCE = """(module (import "m" "again" (func $again (param i32) (result i32)))
   (func (export "bounce") (param i32) (result i32) (local i32)
     (local.set 1 (i32.mul (local.get 0) (i32.const 3)))
     (if (result i32) (local.get 0)
-      (then (i32.add (call $again (i32.sub (local.get 0) (i32.const 1))) (i32.sub (local.get 1) (i32.mul (local.get 0) (i32.const 2)))))
+      (then (i32.add (call $again (i32.sub (local.get 0) (i32.const 1))) (i32.sub (local.get 1) (i32.mul
+        (local.get 0) (i32.const 2)))))
       (else (i32.const 0))))
   (func (export "crash") (param i32) (result i32) (local.get 0) (call $again (i32.const -1)) i32.add unreachable))"""
 
@@ -107,7 +108,7 @@ def test_an_exception_caught_half_way(load):
 
 
 def test_frames_end_at_the_innermost_entry(load):
-    """A trap inside a nested call names the frames of that call; the outer trap, if it gets there, is the same object."""
+    """A trap inside a nested call names the frames of that call, and passes the outer ones as it is."""
     seen = []
 
     def again(n):
@@ -154,7 +155,8 @@ RECURSIONS = {
     "direct": '(func $f (export "f") (call $f))',
     "with a result": '(func $f (export "f") (result i32) (i32.add (i32.const 1) (call $f)))',
     "mutual": '(func $f (export "f") (call $g)) (func $g (call $h)) (func $h (call $f))',
-    "indirect": '(type $t (func)) (table funcref (elem $f)) (func $f (export "f") (call_indirect (type $t) (i32.const 0)))',
+    "indirect": '(type $t (func)) (table funcref (elem $f)) '
+                '(func $f (export "f") (call_indirect (type $t) (i32.const 0)))',
     "parameters": '(func $f (export "f") (param i64 f64) (result i64 f64) (call $f (local.get 0) (local.get 1)))',
     "large frames": f'(func $f (export "f") (local {"i64 " * 300}) (call $f) (call $f))',
     "in a loop": '(func $f (export "f") (loop $l (call $f) (br $l)))',

@@ -103,7 +103,8 @@ def test_in_use_during_a_host_call(load):
         entered.set()
         leave.wait(10)
 
-    inst = load('(module (import "m" "f" (func $f)) (func (export "g") (call $f)) (func (export "h")))', {"m": {"f": wait}})
+    inst = load('(module (import "m" "f" (func $f)) (func (export "g") (call $f)) (func (export "h")))',
+                {"m": {"f": wait}})
     thread = threading.Thread(target=inst.exports.g)
     thread.start()
     entered.wait(10)
@@ -154,9 +155,9 @@ def test_threads_that_end(load):
 
 def test_compiling_in_many_threads(engine):
     """The first calls of one module's functions, all at once."""
-    module = wasm.Module("(module " + "".join(
-        f'(func (export "f{i}") (param i32) (result i32) (i32.add (local.get 0) (i32.const {i})))' for i in range(40)) + ")",
-        engine=engine)
+    functions = [f'(func (export "f{i}") (param i32) (result i32) (i32.add (local.get 0) (i32.const {i})))'
+                 for i in range(40)]
+    module = wasm.Module(f"(module {' '.join(functions)})", engine=engine)
 
     def work():
         inst = wasm.Instance(module)

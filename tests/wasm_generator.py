@@ -15,8 +15,7 @@ TYPES = ("i32", "i64", "f32", "f64")
 PRODUCERS = {t: [op for op in numeric.ROWS if op.ir and op.results == (t,)] for t in TYPES}
 LOADS = {t: [op for op in memory.ROWS if op.access and op.results == (t,)] for t in TYPES}
 STORES = [op for op in memory.ROWS if op.access and not op.results]
-LOOKS_AT_BITS = ("reinterpret", "copysign")
-CARRIES_BITS = ("neg", "abs")
+LOOKS_AT_BITS, CARRIES_BITS = ("reinterpret", "copysign"), ("neg", "abs")
 FUEL, TABLE = 150, 8
 FAR = (0, 0, 1, 8, 100, 65520, 65536, 131072, 0xFFFFFFFF)    # offsets of memory accesses
 EDGES = (0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 63, 64, 255, 256, 1000, 4096, 65528, 65535, 65536, 0x7FFFFFFF, 0x80000000,
@@ -246,9 +245,7 @@ class Body:
         return f"(i32.and {text} (i32.const 7))" if self.choices.chance(2) else text
 
     def call(self):
-        return self.calling(self.choices.below(len(self.generator.functions)))
-
-    def calling(self, number):
+        number = self.choices.below(len(self.generator.functions))
         s = self.generator.functions[number]
         arguments = " ".join(self.clean(t, 2) for t in s.params)
         if self.choices.chance(3):
@@ -327,9 +324,6 @@ class Body:
         index = None if self.choices.chance(3) else self.local(t)
         return constant(t, self.generator.value()) if index is None else f"(local.get {index})"
 
-    def simple(self, t, depth):
-        return self.leaf(t), False
-
     def numeric(self, t, depth):
         op = self.choices.of(PRODUCERS[t])
         name = op.mnemonic.partition(".")[2]
@@ -401,5 +395,5 @@ class Body:
 _STATEMENTS = (Body.set_local, Body.set_local, Body.set_global, Body.store, Body.store, Body.drop, Body.if_, Body.block,
                Body.loop, Body.counted_loop, Body.branch, Body.branch, Body.switch, Body.call, Body.multi_value,
                Body.bulk_memory, Body.tables)
-_EXPRESSIONS = (Body.simple, Body.numeric, Body.numeric, Body.numeric, Body.numeric, Body.load, Body.select,
-                Body.if_expression, Body.block_expression, Body.tee, Body.global_, Body.call_expression, Body.size_)
+_EXPRESSIONS = (lambda body, t, depth: (body.leaf(t), False), *[Body.numeric] * 4, Body.load, Body.select, Body.tee,
+                Body.if_expression, Body.block_expression, Body.global_, Body.call_expression, Body.size_)

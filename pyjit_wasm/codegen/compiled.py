@@ -2,6 +2,7 @@
 import bisect
 import weakref
 
+from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.codegen import native
 from pyjit_wasm.codegen.unit import ENTRY
 from pyjit_wasm.runtime import arena, loader, trace
@@ -27,8 +28,9 @@ class CompiledUnit:
         if hasattr(self, "_start"):
             unregister(self._start)
 
-    def frames_at(self, address, exact):
-        """[(funcidx, name, wasm byte offset)], innermost first, of the call before a return address."""
+    def frames_at(self, address, exact, trap):
+        """[(funcidx, name, wasm byte offset)], innermost first, of the call before a return address, which
+        is where `trap` happened if that is not None."""
         if self._lines is None:
             from pyjit_wasm.codegen.lines import Lines
 
@@ -36,5 +38,15 @@ class CompiledUnit:
         _, symbol = self._functions[bisect.bisect(self._functions, (address, "")) - 1]
         name = symbol if symbol.startswith(ENTRY) else symbol.lstrip("fosr")
         places = self._lines.lookup(address - 1 - self._start, name)
-        return [(int(f), self._module.function_name(int(f)), offset) for f, offset in places
-                if not f.startswith(ENTRY)]
+        places = [(int(f), offset) for f, offset in places if not f.startswith(ENTRY)]
+        if trap and places:
+            places[0] = places[0][0], self._trapping(*places[0], trap)
+        return [(f, self._module.function_name(f), offset) for f, offset in places]
+
+    def _trapping(self, funcidx, offset, trap):
+        """The last instruction up to `offset` that can trap so: LLVM folds a load into the instruction
+        that uses its value, and what it calls the place is then that one's."""
+        code = self._module.codes[funcidx - self._module.imported_funcs]
+        could = [at for op, _, at in instructions(self._module, code.start, code.end)
+                 if at <= offset and any(trap == getattr(t, "trap", t) for t in op.traps)]
+        return could[-1] if could else offset

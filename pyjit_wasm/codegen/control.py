@@ -119,7 +119,7 @@ class ControlFlow(Instructions):
             self.store("ptr", self.let(f"getelementptr i8, ptr {self.load('ptr', place)}, i64 {group.step}"), place)
 
     def if_(self, op, imm):
-        condition = self.let(f"icmp ne i32 {self.pop()}, 0")
+        condition = self.condition()
         control = self.open("if", block_type(self.module, imm))
         control.orelse = f"{control.label}.else"
         self.carry(control, ("p", control.params))
@@ -187,7 +187,7 @@ class ControlFlow(Instructions):
         self.dead = 1
 
     def br_if(self, op, imm):
-        condition = self.let(f"icmp ne i32 {self.pop()}, 0")
+        condition = self.condition()
         control = self.controls[-1 - imm]
         if control.recurrences:
             self.step_pointers(control)

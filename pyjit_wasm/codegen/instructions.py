@@ -20,7 +20,7 @@ class Instructions(Body):
         operands = [self.pop() for _ in op.params][::-1]
         if op.params[0] in (F32, F64) and op.mnemonic[4:] in _ARITHMETIC:
             operands = [self.fenced(op.params[0], value) for value in operands]
-        self.push(llvm_type(op.results[0]), rows.emit(self, op, operands, self.trap))
+        self.push(llvm_type(op.results[0]), rows.emit(self, op, operands, self.trap, self.here()))
 
     def fenced(self, valtype, value):
         constant = value if value.startswith("0x") else None
@@ -58,11 +58,7 @@ class Instructions(Body):
         value = None if op.results else self.pop()
         pointer = self.recurrent() or self.pointer(self.stack[-1][1], memory, offset, op.access)
         self.stack.pop()
-        before = len(self.lines)
-        result = rows.emit_access(self, op, pointer, value, self.volatile())
-        for index in range(before, len(self.lines)):
-            if " load " in self.lines[index] or "  store " in self.lines[index]:
-                self.lines[index] += self.here()
+        result = rows.emit_access(self, op, pointer, value, self.volatile(), self.here())
         if op.results:
             self.push(llvm_type(op.results[0]), result)
 
@@ -87,8 +83,12 @@ class Instructions(Body):
     def drop(self, op, imm):
         self.stack.pop()
 
+    def condition(self):
+        """The i1 of an i32 operand."""
+        return self.let(f"icmp ne i32 {self.pop()}, 0{self.here()}")
+
     def select(self, op, imm):
-        condition = self.let(f"icmp ne i32 {self.pop()}, 0")
+        condition = self.condition()
         otherwise = self.pop()
         type, then = self.stack.pop()
         self.push(type, self.let(f"select i1 {condition}, {type} {then}, {type} {otherwise}"))

@@ -9,8 +9,8 @@ from pyjit_wasm.opcodes import TRAP_CODE
 _NAME = re.compile(r"%([a-z]+)")
 
 
-def _substitute(text, names, f):
-    """Write row text with `names` for its operands; returns {neutral name: IR name} of the results."""
+def _substitute(text, names, f, suffix=""):
+    """Write row text with `names` for its operands, to which the names it defines are added."""
     def name(match):
         known = names.get(match[1])
         if known is None:
@@ -18,29 +18,30 @@ def _substitute(text, names, f):
         return known
 
     for line in text.split("\n"):
-        f.do(_NAME.sub(name, line))
+        f.do(_NAME.sub(name, line) + suffix)
 
 
-def emit(f, op, operands, trap):
+def emit(f, op, operands, trap, location=""):
     """Write a numeric row for IR values `operands`; the result's name. `trap(condition, code)` writes
-    the check of a guard: control goes on behind it only if the i1 `condition` is false."""
+    the check of a guard: control goes on behind it only if the i1 `condition` is false. `location` is
+    appended to every instruction of the body."""
     names = dict(zip("abc", operands))
     for guard in op.traps:
         local = dict(names)
         _substitute(guard.ir, local, f)
         trap(local["c"], TRAP_CODE[guard.trap])
     names["r"] = f.fresh()
-    _substitute(op.ir, names, f)
+    _substitute(op.ir, names, f, location)
     return names["r"]
 
 
-def emit_access(f, op, pointer, value, volatile):
+def emit_access(f, op, pointer, value, volatile, location=""):
     """Write a memory row for an address that has been checked; the result's name (loads)."""
     names = {"p": pointer, "b": value, "r": f.fresh()}
     text = op.ir
     if volatile:
         text = text.replace("load ", "load volatile ").replace("store ", "store volatile ")
-    _substitute(text, names, f)
+    _substitute(text, names, f, location)
     return names["r"]
 
 

@@ -36,7 +36,7 @@ class ThreadedCode:
     def __del__(self, unregister=trace.unregister):
         unregister(self.address)
 
-    def frames_at(self, address, exact):
+    def frames_at(self, address, exact, trap):
         """[(funcidx, name, wasm byte offset)] of an instruction, or of the one before a return address."""
         place = address - self.address - (not exact)
         index = bisect.bisect(self.origins, (place, 1 << 62)) - 1

@@ -45,7 +45,7 @@ def raise_trap(status, address, _):
     """The exception for a trap that an entry was left with."""
     env = _by_address[address]
     message = TRAPS[status]
-    frames = trace.frames(env.take_trace())
+    frames = trace.frames(env.take_trace(), message)
     raise (Exhaustion if message == "call stack exhausted" else Trap)(message, frames)
 
 

@@ -103,7 +103,7 @@ class TableInst(_Owner):
         self.grow(type.limits.min, init)
 
     def __del__(self, release=libc.release):
-        if self.base:
+        if getattr(self, "base", 0):
             release(self.base, self.reserved)
 
     @property

@@ -35,10 +35,10 @@ def _owner(address, index):
     return before if index or (before is not None and before.is_native) else owner_of(address)
 
 
-def frames(addresses):
+def frames(addresses, trap=None):
     """A function that resolves a trace when called: addresses innermost first, of which all but the
     first are return addresses; that is the first one's case too in native code. Owners are looked up
-    now, because they may be gone later; the costly part waits."""
+    now, because they may be gone later; the costly part waits. `trap`: the message of the trap."""
     found = [(_owner(address, index), address) for index, address in enumerate(addresses)]
 
     def resolve():
@@ -53,7 +53,7 @@ def frames(addresses):
             exact = index == 0
             if handler is not None:
                 address, exact, handler = owner.instruction_before(address, handler), True, None
-            result += [Frame(*place) for place in owner.frames_at(address, exact)]
+            result += [Frame(*place) for place in owner.frames_at(address, exact, None if result else trap)]
         return tuple(result)
 
     return resolve
