@@ -15,7 +15,7 @@ _HOMES = {
     "function": ("Function",),
     "externs": ("Memory", "Table", "Global"),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
-               "InUseError", "WasiExit", "InternalError", "Frame"),
+               "InUseError", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

@@ -92,6 +92,10 @@ class WasiExit(WasmError):
         self.code = code
 
 
+class UnsupportedError(WasmError):
+    """A valid module needs a part of WebAssembly 3.0 that is not executed yet."""
+
+
 class FrameTooLarge(WasmError):
     """A function has more locals and operands than slot numbers reach: it is compiled instead."""
 

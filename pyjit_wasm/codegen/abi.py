@@ -1,5 +1,5 @@
 """Signatures in letters, "iI:f", and the LLVM types that the native calling convention passes."""
-from pyjit_wasm.errors import InternalError
+from pyjit_wasm.errors import UnsupportedError
 from pyjit_wasm.types import F32, F64, I32, I64, RefType
 
 LETTER = {I32: "i", I64: "I", F32: "f", F64: "F"}
@@ -13,7 +13,7 @@ def letter(valtype):
     try:
         return LETTER[valtype]
     except KeyError:
-        raise InternalError(f"{valtype} is not supported yet") from None
+        raise UnsupportedError(f"{valtype} is not supported yet") from None
 
 
 def signature(functype):

@@ -42,6 +42,8 @@ class ControlFlow(Instructions):
         for prefix, types in (("r", control.results), ("p", control.params)):
             for index, type in enumerate(types):
                 self.alloca(f"%{prefix}{number}.{index}", type)
+        if self.osr:
+            self.share_stack(control)
         return control
 
     def block(self, op, imm):
@@ -52,8 +54,6 @@ class ControlFlow(Instructions):
         control.loop, self.loops_count = self.loops_count, self.loops_count + 1
         control.innermost = self.loops[control.loop][1]
         self.carry(control, ("p", control.params))
-        if self.osr:
-            self.share_stack(control)
         if control.loop in self.straight and not control.params:
             control.recurrences = recurrences.find(self.body, self.straight[control.loop], self.local_types,
                                                    self.unit.bounded_memories)
@@ -62,18 +62,20 @@ class ControlFlow(Instructions):
         if self.copy == "a.":
             self.enter_loop(control)
         self.label(control.label)
-        if self.osr:
-            self.reload_stack(control)
-        del self.stack[control.height:]
+        self.forget(control)
         self.push_carried(control.number, "p", control.params)
 
     def share_stack(self, control):
-        """In a loop entry, operands below a loop go through allocas: it may be entered from elsewhere."""
+        """In a loop entry, operands below a block go through allocas: it may hold a loop that is entered."""
         for index, (type, value) in enumerate(self.stack[:control.height]):
             self.store(type, value, self.alloca(f"%s{control.number}.{index}", type))
 
-    def reload_stack(self, control):
-        for index, (type, value) in enumerate(self.stack[:control.height]):
+    def forget(self, control):
+        """Behind a label of a block: its operands are gone, those below it are where it left them."""
+        del self.stack[control.height:]
+        if not self.osr:
+            return
+        for index, (type, value) in enumerate(self.stack):
             if value.startswith("%"):
                 self.stack[index] = (type, self.load(type, f"%s{control.number}.{index}"))
 
@@ -87,8 +89,6 @@ class ControlFlow(Instructions):
             self.store(type, self.load(type, "%frame", 8 * slot), self.local(index))
         first = FIRST_LOCAL + len(self.local_types) - params
         for outer in self.controls:
-            if outer.loop is None:
-                continue
             for index, (type, value) in enumerate(self.stack[:outer.height]):
                 if value.startswith("%"):
                     self.store(type, self.load(type, "%frame", 8 * (first + index)), f"%s{outer.number}.{index}")
@@ -146,7 +146,7 @@ class ControlFlow(Instructions):
     def start_else(self, control):
         self.label(control.orelse)
         control.orelse = None
-        del self.stack[control.height:]
+        self.forget(control)
         self.push_carried(control.number, "p", control.params)
 
     def end(self, op, imm):
@@ -162,13 +162,13 @@ class ControlFlow(Instructions):
         self.controls.pop()
         if control.orelse is not None:  # an if without else: its parameters are its results
             self.label(control.orelse)
-            del self.stack[control.height:]
+            self.forget(control)
             self.push_carried(control.number, "p", control.params)
             self.carry(control, ("r", control.results))
             self.do(f"br label %{control.label}")
         if control.kind != "func":
             self.label(self.end_label(control))
-            del self.stack[control.height:]
+            self.forget(control)
             self.push_carried(control.number, "r", control.results)
 
     def jump(self, control):

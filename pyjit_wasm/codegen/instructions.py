@@ -60,7 +60,11 @@ class Instructions(Body):
         self.stack.pop()
         result = rows.emit_access(self, op, pointer, value, self.volatile(), self.here())
         if op.results:
-            self.push(llvm_type(op.results[0]), result)
+            type = llvm_type(op.results[0])
+            if type in ("float", "double") and self.volatile():
+                # LLVM would make it a masked load, which does not trap, if it is selected later
+                result = self.let(f"freeze {type} {result}{self.here()}")
+            self.push(type, result)
 
     def recurrent(self):
         """The pointer for the current access if it is part of a recurrence, else None."""

@@ -2,7 +2,7 @@
 
 What both tiers implement by hand stands in RULES; every other row has a body in the opcode table.
 """
-from pyjit_wasm.errors import WasmError
+from pyjit_wasm.errors import UnsupportedError
 from pyjit_wasm.types import FuncType
 
 _SAME = ("block loop end br br_if br_table call call_indirect unreachable nop drop select local.get local.set local.tee "
@@ -41,7 +41,7 @@ class Walk:
             if rule is not None:
                 getattr(self, rule)(op, imm)
             elif op.ir is None:
-                raise WasmError(f"{op.mnemonic} is not supported yet")
+                raise UnsupportedError(f"{op.mnemonic} is not supported yet")
             elif op.access is not None:
                 self.access(op, imm)
             else:

@@ -1,13 +1,24 @@
 """Module instances (spec 4.5.4): the INSTANCE block, its globals, tables, memories and segments."""
 import ctypes
 
-from pyjit_wasm.errors import Trap
+from pyjit_wasm.errors import Trap, UnsupportedError
 from pyjit_wasm.runtime import sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, SPAN
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, HostFunc, MemoryInst, TableInst
+from pyjit_wasm.types import I32
 
 _KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst: "memories", GlobalInst: "globals"}
+
+
+def check_supported(module):
+    """Raises UnsupportedError for what is decoded and validated, but not executed yet."""
+    if any(t.addr != I32 for t in (*module.mems, *module.tables)):
+        raise UnsupportedError("64-bit memories and tables are not supported yet")
+    if module.tags:
+        raise UnsupportedError("exceptions are not supported yet")
+    if any(m.shared for m in module.mems):
+        raise UnsupportedError("shared memories are not supported yet")
 
 
 class ModuleInstance:
@@ -16,6 +27,7 @@ class ModuleInstance:
     Python objects made for its functions, by index."""
 
     def __init__(self, code, mode, imports, stack_size):
+        check_supported(code.module)
         self.code, self.module, self.layout, self.mode = code, code.module, code.layout, mode
         self._words = (ctypes.c_uint64 * (self.layout.size // 8 + 2))()
         self.address = ctypes.addressof(self._words)
@@ -85,7 +97,10 @@ class ModuleInstance:
         """A constant expression's value, as raw bits."""
         stack = []
         for op, imm, _ in expression:
-            _CONSTANT[op.mnemonic](self, stack, imm)
+            rule = _CONSTANT.get(op.mnemonic)
+            if rule is None:
+                raise UnsupportedError(f"{op.mnemonic} is not supported yet")
+            rule(self, stack, imm)
         return stack.pop()
 
     # --- segments
