@@ -53,6 +53,7 @@ class Body(Walk, Text):
         for count, valtype in self.code.locals:
             self.local_types += [llvm_type(valtype)] * count
         self.allocas, self.fences, self.cold = {}, {}, []
+        self.loads = {}  # name of a loaded value: index of the line that loads it
         self.osr, self.entered = False, []
         self.scope = unit.scope(funcidx, self.code.start)
 

@@ -58,12 +58,14 @@ class Instructions(Body):
         value = None if op.results else self.pop()
         pointer = self.recurrent() or self.pointer(self.stack[-1][1], memory, offset, op.access)
         self.stack.pop()
+        place = len(self.lines)
         result = rows.emit_access(self, op, pointer, value, self.volatile(), self.here())
         if op.results:
             type = llvm_type(op.results[0])
             if type in ("float", "double") and self.volatile():
                 # LLVM would make it a masked load, which does not trap, if it is selected later
                 result = self.let(f"freeze {type} {result}{self.here()}")
+            self.loads[result] = place
             self.push(type, result)
 
     def recurrent(self):
@@ -85,7 +87,9 @@ class Instructions(Body):
         pass
 
     def drop(self, op, imm):
-        self.stack.pop()
+        load = self.loads.get(self.pop())
+        if load is not None:  # LLVM would delete a load without a use, and its trap
+            self.lines[load] = self.lines[load].replace("load ", "load volatile ").replace("volatile volatile", "volatile")
 
     def condition(self):
         """The i1 of an i32 operand."""

@@ -6,7 +6,7 @@ from pyjit_wasm.runtime.layout import EXEC_ENV, RUNTIME, THREAD
 # ucontext_t on x86-64 Linux: the registers start at byte 40
 _REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
     "r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip".split())}
-_SIGINFO_ADDRESS = 16
+_SIGINFO_CODE, _SIGINFO_ADDRESS = 8, 16
 _SA_FLAGS, _SA_SIGINFO = 136, 4
 SIGINT = 2
 
@@ -39,6 +39,12 @@ def _chain(f, old, signal, info, context):
     f.branch(f.let(f"icmp ule ptr {handler}, inttoptr (i64 1 to ptr)"), "default", "call")
     f.label("default")
     f.do(f"call i32 @sigaction(i32 {signal}, ptr {action}, ptr null)")
+    sent = f.let(f"icmp sle i32 {f.load('i32', info, _SIGINFO_CODE)}, 0")  # by somebody: it would not come again
+    f.branch(sent, "again", "defaulted")
+    f.label("again")
+    f.do(f"call i32 @raise(i32 {signal})")
+    f.do("br label %defaulted")
+    f.label("defaulted")
     f.do("ret void")
     f.label("call")
     flags = f.let(f"and i32 {f.load('i32', action, _SA_FLAGS)}, {_SA_SIGINFO}")

@@ -117,7 +117,7 @@ class _Cells:
 
 
 SAVED = (EXEC_ENV.jmp, EXEC_ENV.top, EXEC_ENV.exit_fp, EXEC_ENV.activation, EXEC_ENV.entry_fp, EXEC_ENV.thread,
-         EXEC_ENV.native_limit)
+         EXEC_ENV.native_limit, EXEC_ENV.tstate)
 
 
 def enter(s, name, marshal, site_offset):
@@ -142,6 +142,7 @@ def enter(s, name, marshal, site_offset):
     f.store("ptr", limit, env, EXEC_ENV.native_limit)
     f.store("ptr", jmp, env, EXEC_ENV.jmp)
     f.store("ptr", "null", env, EXEC_ENV.activation)
+    f.store("ptr", "null", env, EXEC_ENV.tstate)
     f.store("ptr", frame, env, EXEC_ENV.entry_fp)
     f.store("ptr", "%thread", env, EXEC_ENV.thread)
     f.store("ptr", env, "%thread", THREAD.env)
@@ -242,10 +243,13 @@ def py_host(s):
         f.store("ptr", item, array, 8 * (i + 1))
     host = f.load("ptr", "%func", FUNC.host)
     count = len(boxed) | 1 << 63  # PY_VECTORCALL_ARGUMENTS_OFFSET
-    result = f.let(f"call ptr @PyObject_Vectorcall(ptr {host}, ptr {f.at(array, 8)}, i64 {count - (1 << 64)}, ptr null)")
+    result = f.let(f"call ptr @PyObject_Vectorcall(ptr {host}, ptr {f.at(array, 8)}, i64 {count - (1 << 64)}, "
+                   "ptr null)")
     for item in boxed:
         f.do(f"call void @Py_DecRef(ptr {item})")
     f.unlikely(f.let(f"icmp eq ptr {result}, null"), "failed")
+    if len(s.results) > 1:
+        result = _as_tuple(f, result)
     values = _host_results(f, s, result)
     f.do(f"call void @Py_DecRef(ptr {result})")
     f.branch(f.let(f"icmp eq ptr {tstate}, null"), "done", "give")
@@ -264,11 +268,18 @@ def py_host(s):
     return str(f)
 
 
+def _as_tuple(f, result):
+    """Several results may come as any sequence."""
+    items = f.let(f"call ptr @PySequence_Tuple(ptr {result})")
+    f.do(f"call void @Py_DecRef(ptr {result})")
+    f.unlikely(f.let(f"icmp eq ptr {items}, null"), "failed")
+    return items
+
+
 def _host_results(f, s, result):
     if len(s.results) < 2:
         return [unbox(f, c, result, "unboxed") for c in s.results]
     size = f.let(f"call i64 @PyTuple_Size(ptr {result})")
-    f.unlikely(f.let(f"icmp eq i64 {size}, -1"), "unboxed")
     f.unlikely(f.let(f"icmp ne i64 {size}, {len(s.results)}"), "unboxed.count")
     items = [f.let(f"call ptr @PyTuple_GetItem(ptr {result}, i64 {i})") for i in range(len(s.results))]
     values = [unbox(f, c, item, "unboxed") for c, item in zip(s.results, items)]
