@@ -42,7 +42,7 @@ def fetch(directory: Path) -> Path:
     if (digest := hashlib.sha256(archive.read_bytes()).hexdigest()) != SHA256:
         raise RuntimeError(f"{archive.name} has SHA-256 {digest}, not {SHA256}")
     with tarfile.open(archive) as tar:
-        tar.extractall(directory, filter="data")
+        tar.extractall(directory, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     return directory / SDIST
 
 

@@ -12,6 +12,11 @@ MODES = ("interp", "jit", "tiered")
 EAGER = {"tier_up_threshold": 1, "background": False}  # tiered mode switches tiers at once, in this process
 
 
+def pytest_addoption(parser):
+    parser.addoption("--spec-testsuite", metavar="DIR", help="the specification's tests (see tests/test_spec.py)")
+
+
+
 @pytest.fixture(params=MODES)
 def mode(request):
     return request.param

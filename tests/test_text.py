@@ -12,7 +12,7 @@ from pyjit_wasm.text import assemble, literals, script
 from pyjit_wasm.text.lexer import lex
 from pyjit_wasm.text.values import HostReference
 
-SUITE = Path(os.environ.get("WASM_TESTSUITE", "/work/shared/spec-testsuite"))
+SUITE = Path(os.environ.get("WASM_SPEC_TESTSUITE") or Path(__file__).parents[2] / "shared" / "spec-testsuite")
 FILES = sorted(SUITE.glob("**/*.wast"))
 FORMATS = {32: (23, 127), 64: (52, 1023)}   # explicit bits of the significand, largest exponent
 

@@ -21,8 +21,37 @@ def signature(functype):
     return "".join(map(letter, functype.params)) + ":" + "".join(map(letter, functype.results))
 
 
+_AS_INTEGER = {"float": "i32", "double": "i64"}
+
+
 def result_type(types):
-    """LLVM type of a function's results."""
+    """LLVM type of a function's results. Of several, floats travel as integers: a third one would come
+    back in an x87 register, which quiets signalling NaNs."""
     if len(types) == 1:
         return types[0]
-    return "{" + ", ".join(types) + "}" if types else "void"
+    return "{" + ", ".join(_AS_INTEGER.get(t, t) for t in types) + "}" if types else "void"
+
+
+def give_back(f, types, values):
+    """Write the `ret` of values of LLVM types."""
+    if len(types) < 2:
+        f.do(f"ret {types[0]} {values[0]}" if types else "ret void")
+        return
+    whole = "poison"
+    for index, (type, value) in enumerate(zip(types, values)):
+        if type in _AS_INTEGER:
+            value = f.let(f"bitcast {type} {value} to {_AS_INTEGER[type]}")
+        whole = f.let(f"insertvalue {result_type(types)} {whole}, {_AS_INTEGER.get(type, type)} {value}, {index}")
+    f.do(f"ret {result_type(types)} {whole}")
+
+
+def take_results(f, types, call):
+    """Write a call (text from `call` on); the names of its results."""
+    if not types:
+        f.do(call)
+        return []
+    whole = f.let(call)
+    if len(types) == 1:
+        return [whole]
+    values = [f.let(f"extractvalue {result_type(types)} {whole}, {index}") for index in range(len(types))]
+    return [f.let(f"bitcast {_AS_INTEGER[t]} {v} to {t}") if t in _AS_INTEGER else v for t, v in zip(types, values)]

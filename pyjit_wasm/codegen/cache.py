@@ -5,7 +5,6 @@ used, and an entry whose digest does not match is ignored and rebuilt. Writes go
 that is renamed. The place is `$PYJIT_WASM_CACHE` (or "off"), else `$XDG_CACHE_HOME/pyjit_wasm`.
 """
 import os
-import re
 import sys
 
 from pyjit_wasm import config
@@ -172,7 +171,10 @@ def _entries(place):
     return [e for e in os.scandir(place) if _is_entry(e.name) and e.is_file(follow_symlinks=False)]
 
 
-_is_entry = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.\d+\.[0-9a-f]+").fullmatch
+def _is_entry(name):
+    """<key>, or while it is written .<key>.<pid>.<number>"""
+    key = name[1:].split(".")[0] if name.startswith(".") else name
+    return len(key) == 64 and not key.strip("0123456789abcdef")
 
 
 def usage():

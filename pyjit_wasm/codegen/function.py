@@ -11,7 +11,7 @@ Where LLVM is not WebAssembly:
 - nothing is marked `mustprogress` or `willreturn`: endless loops are legal;
 - tail-call optimisation is off: it would turn endless recursion into an endless loop.
 """
-from pyjit_wasm.codegen.abi import result_type
+from pyjit_wasm.codegen.abi import give_back, result_type
 from pyjit_wasm.codegen.body import llvm_type, zero
 from pyjit_wasm.codegen.control import ControlFlow
 from pyjit_wasm.frames.stack import header_slots
@@ -34,7 +34,7 @@ class Function(ControlFlow):
         self.start_locals()
         self.walk("")
         self.label("return")
-        self.give_back(types, [self.load(t, f"%r0.{i}") for i, t in enumerate(types)])
+        give_back(self, types, [self.load(t, f"%r0.{i}") for i, t in enumerate(types)])
         head = f"define internal fastcc {result_type(types)} @f{self.funcidx}(ptr %env, ptr %inst{formal}) #0 !dbg {self.scope} {{"
         return self.assemble(head, self.prologue())
 
@@ -55,7 +55,7 @@ class Function(ControlFlow):
         head = (f"define void @osr{self.funcidx}(ptr nest %func, ptr %env, ptr %inst, ptr %frame, i32 %loop) #0 "
                 f"!dbg {self.scope} {{")
         cases = " ".join(f"i32 {n}, label %osr.{n}" for n in self.entered)
-        start = f"  switch i32 %loop, label %a.begin [ {cases} ]"
+        start = f"  switch i32 %loop, label %never [ {cases} ]\nnever:\n  unreachable"
         return self.assemble(head, [*self.entry_lines, start])
 
     def assemble(self, head, prologue):
@@ -96,15 +96,6 @@ class Function(ControlFlow):
             lines.append(f"  %mem{memory}.p = getelementptr i8, ptr %inst, i64 {self.layout.memories[memory]}")
             lines.append(f"  %mem{memory} = load ptr, ptr %mem{memory}.p, !invariant.load !1")
         return lines
-
-    def give_back(self, types, values):
-        whole = "poison"
-        if len(values) < 2:
-            self.do(f"ret {types[0]} {values[0]}" if values else "ret void")
-            return
-        for i, (t, v) in enumerate(zip(types, values)):
-            whole = self.let(f"insertvalue {result_type(types)} {whole}, {t} {v}, {i}")
-        self.do(f"ret {result_type(types)} {whole}")
 
     def walk(self, copy):
         """Emit the body once; labels begin with `copy`."""

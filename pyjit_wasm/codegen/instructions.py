@@ -2,7 +2,7 @@
 import struct
 
 from pyjit_wasm.codegen import rows
-from pyjit_wasm.codegen.abi import result_type
+from pyjit_wasm.codegen.abi import result_type, take_results
 from pyjit_wasm.codegen.body import INVARIANT, Body, llvm_type
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.opcodes.op import double
@@ -131,16 +131,8 @@ class Instructions(Body):
     def finish_call(self, functype, callee):
         """Write the call; push its results."""
         types = [llvm_type(t) for t in functype.results]
-        call = f"call {callee}{self.here()}"
-        if not types:
-            self.do(call)
-            return
-        result = self.let(call)
-        if len(types) == 1:
-            self.push(types[0], result)
-            return
-        for index, type in enumerate(types):
-            self.push(type, self.let(f"extractvalue {result_type(types)} {result}, {index}"))
+        for type, value in zip(types, take_results(self, types, f"call {callee}{self.here()}")):
+            self.push(type, value)
 
     def call(self, op, imm):
         functype = self.module.funcs[imm].comp

@@ -13,7 +13,7 @@ A signature is written in letters, parameters and results: "iI:f". Its object ho
 The native calling convention: (nest FUNC *, exec_env *, INSTANCE *, parameters...) -> results, where
 the FUNC travels in the static chain register, which compiled functions do not even look at.
 """
-from pyjit_wasm.codegen.abi import LLVM, result_type
+from pyjit_wasm.codegen.abi import LLVM, give_back, result_type, take_results
 from pyjit_wasm.codegen.boxing import box, unbox, width_error
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, Function
@@ -53,27 +53,7 @@ class _Signature:
         """Call a FUNC's entry: the list of results."""
         entry, inst = f.load("ptr", func, FUNC.entry), f.load("ptr", func, FUNC.inst)
         call = f"call {self.result} {entry}(ptr nest {func}, ptr {env}, ptr {inst}{self.actual(values)})"
-        return self.split(f, call)
-
-    def split(self, f, call):
-        if not self.results:
-            f.do(call)
-            return []
-        value = f.let(call)
-        if len(self.results) == 1:
-            return [value]
-        return [f.let(f"extractvalue {self.result} {value}, {i}") for i in range(len(self.results))]
-
-    def give_back(self, f, values):
-        if not values:
-            f.do("ret void")
-        elif len(values) == 1:
-            f.do(f"ret {self.result} {values[0]}")
-        else:
-            whole = "poison"
-            for i, (t, v) in enumerate(zip(self.result_types, values)):
-                whole = f.let(f"insertvalue {self.result} {whole}, {t} {v}, {i}")
-            f.do(f"ret {self.result} {whole}")
+        return take_results(f, self.result_types, call)
 
 
 class _Objects:
@@ -257,7 +237,7 @@ def py_host(s):
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), "%env", EXEC_ENV.tstate)
     f.do("br label %done")
     f.label("done")
-    s.give_back(f, values)
+    give_back(f, s.result_types, values)
     width_error(f, "unboxed.width")
     f.label("unboxed")
     f.do(f"call void @Py_DecRef(ptr {result})")
@@ -296,14 +276,14 @@ def c_host(s):
     """wasm to a C function pointer; a signal that came while it ran is looked at behind it."""
     f = s.native("c_host")
     host = f.load("ptr", "%func", FUNC.host)
-    values = s.split(f, f"call {s.result} {host}({s.actual(s.names)[2:]})")
+    values = take_results(f, s.result_types, f"call {s.result} {host}({s.actual(s.names)[2:]})")
     flag = f.load("i64", f.load("ptr", "%env", EXEC_ENV.thread), THREAD.interrupted)
     f.branch(f.let(f"icmp eq i64 {flag}, 0"), "done", "poll")
     f.label("poll")
     f.do("call void @rt_poll(ptr %env)")
     f.do("br label %done")
     f.label("done")
-    s.give_back(f, values)
+    give_back(f, s.result_types, values)
     return str(f)
 
 
@@ -311,7 +291,7 @@ def lazy(s):
     f = s.native("lazy")
     func = f.let("ptrtoint ptr %func to i64")
     f.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['prepare']}, i64 {func}, i64 0, i64 0)")
-    s.give_back(f, s.call(f, "%func", "%env", s.names))
+    give_back(f, s.result_types, s.call(f, "%func", "%env", s.names))
     return str(f)
 
 
@@ -338,7 +318,7 @@ def to_interp(s):
     f.store("ptr", previous, "%env", EXEC_ENV.activation)
     f.store("ptr", exit_fp, "%env", EXEC_ENV.exit_fp)
     f.store("ptr", top, "%env", EXEC_ENV.top)
-    s.give_back(f, [f.load(t, fp, 8 * i - s.header) for i, t in enumerate(s.result_types)])
+    give_back(f, s.result_types, [f.load(t, fp, 8 * i - s.header) for i, t in enumerate(s.result_types)])
     f.label("exhausted")
     f.do(f"call void @rt_trap(ptr %env, i64 {TRAP_CODE['call stack exhausted']})")
     f.do("unreachable")

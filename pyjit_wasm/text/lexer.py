@@ -20,7 +20,7 @@ TOKEN = re.compile(rf"""
       | (?P<identifier> \${STRING} (?!{IDCHAR}|") )
       | (?P<comment> \(; )
       | (?P<annotation> \(@ (?: (?P<name>{IDCHAR}++) | (?P<quoted>{STRING}) )? )
-      | (?P<reserved> (?: {IDCHAR}++ | {STRING} )++ | [,;\[\]{{}}] )
+      | (?P<reserved> (?: {IDCHAR}++ | {STRING} )+ | [,;\[\]{{}}] )
       | (?P<string_start> "[^"\r\n]* )
       | (?P<end> \Z )
       | (?P<illegal> . ) )""", re.VERBOSE | re.DOTALL)
