@@ -21,7 +21,8 @@ class CompiledUnit:
         self.entries = {f: symbols[f"entry{f}"] for f in unit.entries}
         self.loops = {f: symbols[f"osr{f}"] for f in unit.osr}
         self._start = self._loaded.text[0]
-        self._functions = sorted((address, name) for name, address in symbols.items() if name.lstrip("entryfos").isdigit())  # f12, entry12, osr12
+        self._functions = sorted((address, name) for name, address in symbols.items()
+                                 if name.lstrip("entryfos").isdigit())  # f12, entry12, osr12
         trace.register(weakref.ref(self), *self._loaded.text)
 
     def __del__(self, unregister=trace.unregister):

@@ -35,7 +35,8 @@ class Function(ControlFlow):
         self.walk("")
         self.label("return")
         give_back(self, types, [self.load(t, f"%r0.{i}") for i, t in enumerate(types)])
-        head = f"define internal fastcc {result_type(types)} @f{self.funcidx}(ptr %env, ptr %inst{formal}) #0 !dbg {self.scope} {{"
+        head = (f"define internal fastcc {result_type(types)} @f{self.funcidx}(ptr %env, ptr %inst{formal}) #0 "
+                f"!dbg {self.scope} {{")
         return self.assemble(head, self.prologue())
 
     def loop_entry(self):

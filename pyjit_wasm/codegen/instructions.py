@@ -89,7 +89,8 @@ class Instructions(Body):
     def drop(self, op, imm):
         load = self.loads.get(self.pop())
         if load is not None:  # LLVM would delete a load without a use, and its trap
-            self.lines[load] = self.lines[load].replace("load ", "load volatile ").replace("volatile volatile", "volatile")
+            line = self.lines[load].replace("load volatile ", "load ")
+            self.lines[load] = line.replace("load ", "load volatile ")
 
     def condition(self):
         """The i1 of an i32 operand."""
@@ -187,7 +188,8 @@ class Instructions(Body):
 
     def memory_fill(self, op, imm):
         n, value, target = self.pop(), self.pop(), self.pop()
-        self.bulk(f"rt_memory_fill(ptr %env, ptr {self.mem(imm)}, i64 {self.wide(target)}, i32 {value}, i64 {self.wide(n)})")
+        target, n = self.wide(target), self.wide(n)
+        self.bulk(f"rt_memory_fill(ptr %env, ptr {self.mem(imm)}, i64 {target}, i32 {value}, i64 {n})")
 
     def memory_copy(self, op, imm):
         operands = self.three()
@@ -232,7 +234,8 @@ class Instructions(Body):
 
     def table_fill(self, op, imm):
         n, value, target = self.pop(), self.pop(), self.pop()
-        self.bulk(f"rt_table_fill(ptr %env, ptr {self.table(imm)}, i64 {self.wide(target)}, i64 {value}, i64 {self.wide(n)})")
+        target, n = self.wide(target), self.wide(n)
+        self.bulk(f"rt_table_fill(ptr %env, ptr {self.table(imm)}, i64 {target}, i64 {value}, i64 {n})")
 
     def table_copy(self, op, imm):
         operands = self.three()

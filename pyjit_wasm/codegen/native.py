@@ -47,8 +47,8 @@ class Trampolines:
 
     def __init__(self, letters):
         load_support()
-        data = objects.build("signature", f"{letters} {CALL_SITE_POINTER}", lambda: _trampolines_source(letters), "code",
-                             use_cache)
+        identity = f"{letters} {CALL_SITE_POINTER}"
+        data = objects.build("signature", identity, lambda: _trampolines_source(letters), "code", use_cache)
         self._loaded = loader.load(data, arena.host, externals)
         symbols = self._loaded.symbols
         self.py_enter, self.cells_enter = symbols["py_enter"], symbols["cells_enter"]

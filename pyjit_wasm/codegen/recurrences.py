@@ -165,7 +165,8 @@ def _group_for(found, locals_, constant, step, memory, memarg):
     """A group that the access may join, else a new one, or None if it must stay as it is."""
     for group in found.groups:
         distance = constant - group.constant
-        if (group.locals, group.memory) == (locals_, memory) and abs(distance) <= REACH and (distance >= 0 or not memarg):
+        same = (group.locals, group.memory) == (locals_, memory)
+        if same and abs(distance) <= REACH and (distance >= 0 or not memarg):
             return group
     if step < 0 and memarg:
         return None

@@ -18,7 +18,8 @@ from pyjit_wasm.codegen.boxing import box, unbox, width_error
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import ACTIVATION, CALL_SITE, EXEC_ENV, FRAME, FUNC, PYTHON_EXCEPTION, RUNTIME, SERVICE, THREAD
+from pyjit_wasm.runtime.layout import (ACTIVATION, CALL_SITE, EXEC_ENV, FRAME, FUNC, PYTHON_EXCEPTION, RUNTIME,
+                                       SERVICE, THREAD)
 
 HANDLER_PARAMS = "ptr %ip, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x"
 FIRST_MEMORY = 16  # InstanceLayout: base of memory 0
@@ -314,7 +315,8 @@ def to_interp(s):
     f.store("ptr", activation, "%env", EXEC_ENV.activation)
     ip = f.load("ptr", "%func", FUNC.ip)
     mem = f.load("ptr", "%inst", FIRST_MEMORY)
-    f.do(f"call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr {mem}, ptr %env, ptr %inst, ptr %func)")
+    f.do(f"call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr {mem}, ptr %env, ptr %inst, "
+         "ptr %func)")
     f.store("ptr", previous, "%env", EXEC_ENV.activation)
     f.store("ptr", exit_fp, "%env", EXEC_ENV.exit_fp)
     f.store("ptr", top, "%env", EXEC_ENV.top)
@@ -334,7 +336,8 @@ def call_native(s):
     for i, (t, v) in enumerate(zip(s.result_types, s.call(f, "%x", "%env", values))):
         f.store(t, v, "%fp", 8 * i - s.header)
     ip, fp = f.load("ptr", "%fp", FRAME.return_ip), f.load("ptr", "%fp", FRAME.caller_fp)
-    f.do(f"musttail call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr %mem, ptr %env, ptr %inst, ptr %x)")
+    f.do(f"musttail call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr %mem, ptr %env, ptr %inst, "
+         "ptr %x)")
     f.do("ret void")
     return str(f)
 

@@ -82,8 +82,8 @@ class Unit:
         self.scopes = {}  # a subprogram belongs to one function
         loops = [Function(self, f).loop_entry() for f in self.osr]
         entries = [self.entry(f) for f in self.entries]
-        return "".join((INTERFACE, _DECLARATIONS, rows.declarations(), COLD, _METADATA, _ATTRIBUTES, *functions, *loops, *entries,
-                        *self.metadata))
+        head = (INTERFACE, _DECLARATIONS, rows.declarations(), COLD, _METADATA, _ATTRIBUTES)
+        return "".join((*head, *functions, *loops, *entries, *self.metadata))
 
     def entry(self, funcidx):
         functype = self.module.funcs[funcidx].comp

@@ -5,9 +5,11 @@ What both tiers implement by hand stands in RULES; every other row has a body in
 from pyjit_wasm.errors import UnsupportedError
 from pyjit_wasm.types import FuncType
 
-_SAME = ("block loop end br br_if br_table call call_indirect unreachable nop drop select local.get local.set local.tee "
-         "global.get global.set memory.size memory.grow memory.fill memory.copy memory.init data.drop table.get "
-         "table.set table.size table.grow table.fill table.copy table.init elem.drop ref.null ref.is_null ref.func")
+_SAME = """block loop end br br_if br_table call call_indirect unreachable nop drop select
+local.get local.set local.tee global.get global.set
+memory.size memory.grow memory.fill memory.copy memory.init data.drop
+table.get table.set table.size table.grow table.fill table.copy table.init elem.drop
+ref.null ref.is_null ref.func"""
 # mnemonic: name of the method
 RULES = {name: name.replace(".", "_") for name in _SAME.split()}
 RULES |= {"if": "if_", "else": "else_", "return": "return_"}

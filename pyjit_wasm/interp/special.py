@@ -281,7 +281,8 @@ def table_grow(h):
 
 
 def table_fill(h):
-    bulk(h, "rt_table_fill", "ptr %env", f"ptr {h.load('ptr', h.instance(3))}", f"i64 {h.index(0)}", f"i64 {h.value(1, 'i64')}",
+    table = h.load("ptr", h.instance(3))
+    bulk(h, "rt_table_fill", "ptr %env", f"ptr {table}", f"i64 {h.index(0)}", f"i64 {h.value(1, 'i64')}",
          f"i64 {h.index(2)}")
 
 

@@ -3,7 +3,8 @@ from pyjit_wasm.opcodes.op import (F32, F64, I32, I64, Guard, Op, binop, cvtop, 
                                    testop, unop)
 
 DIVIDE_BY_ZERO = Guard("integer divide by zero", "%c = icmp eq {t} %b, 0")
-DIVIDE_OVERFLOW = Guard("integer overflow", "%om = icmp eq {t} %a, {min}\n%on = icmp eq {t} %b, -1\n%c = and i1 %om, %on")
+DIVIDE_OVERFLOW = Guard("integer overflow",
+                        "%om = icmp eq {t} %a, {min}\n%on = icmp eq {t} %b, -1\n%c = and i1 %om, %on")
 
 CLZ = "%r = call {t} @llvm.ctlz.{i}({t} %a, i1 false)"
 CTZ = "%r = call {t} @llvm.cttz.{i}({t} %a, i1 false)"
@@ -81,7 +82,8 @@ def range_guards(to, source, sign):
         low, test = -2.0 ** (bits - 1), "oge"  # one less is not representable
     t = "float" if source == F32 else "double"
     return (Guard("invalid conversion to integer", f"%c = fcmp uno {t} %a, %a"),
-            Guard("integer overflow", f"%ol = fcmp {test} {t} %a, {double(low)}\n%oh = fcmp olt {t} %a, {double(above)}\n"
+            Guard("integer overflow", f"%ol = fcmp {test} {t} %a, {double(low)}\n"
+                                      f"%oh = fcmp olt {t} %a, {double(above)}\n"
                                       "%oi = and i1 %ol, %oh\n%c = xor i1 %oi, true"))
 
 
