@@ -3,7 +3,7 @@
 What both tiers implement by hand stands in RULES; every other row has a body in the opcode table.
 """
 from pyjit_wasm.errors import UnsupportedError
-from pyjit_wasm.types import FuncType
+from pyjit_wasm.types import I32, FuncType
 
 _SAME = """block loop end br br_if br_table call call_indirect unreachable nop drop select
 local.get local.set local.tee global.get global.set
@@ -28,17 +28,20 @@ def block_type(module, immediate):
 class Walk:
     """Base of what translates a body. Subclasses have a method for each of RULES, called with (op, imm);
     `numeric(op)` and `access(op, imm)` for rows with a body; `reached(offset)`, called before each;
-    `controls`, the open blocks; `start_else(control)`, `close(control)`; `passed(mnemonic)`, called for
+    `module`; `controls`, the open blocks; `start_else(control)`, `close(control)`; `passed(mnemonic)`, called for
     blocks in unreachable code. `dead` is 0, or in unreachable code 1 plus the blocks opened there."""
 
     dead = 0
 
     def visit(self, body):
+        wide = any(t.addr != I32 for t in (*self.module.mems, *self.module.tables))
         for op, imm, offset in body:
             if self.dead:
                 self.skip(op.mnemonic)
                 continue
             self.reached(offset)
+            if wide:
+                self.refuse_wide(op, imm)
             rule = RULES.get(op.mnemonic)
             if rule is not None:
                 getattr(self, rule)(op, imm)
@@ -48,6 +51,13 @@ class Walk:
                 self.access(op, imm)
             else:
                 self.numeric(op)
+
+    def refuse_wide(self, op, imm):
+        """Addresses of 64 bits are not executed yet."""
+        for kind, value in zip(op.imm, imm if len(op.imm) > 1 else (imm,)):
+            space = {"memarg": self.module.mems, "memidx": self.module.mems, "tableidx": self.module.tables}.get(kind)
+            if space and space[value[1] if kind == "memarg" else value].addr != I32:
+                raise UnsupportedError("64-bit memories and tables are not supported yet")
 
     def skip(self, mnemonic):
         """Unreachable code: only the nesting matters."""

@@ -6,15 +6,12 @@ from pyjit_wasm.runtime import sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, SPAN
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, HostFunc, MemoryInst, TableInst
-from pyjit_wasm.types import I32
 
 _KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst: "memories", GlobalInst: "globals"}
 
 
 def check_supported(module):
     """Raises UnsupportedError for what is decoded and validated, but not executed yet."""
-    if any(t.addr != I32 for t in (*module.mems, *module.tables)):
-        raise UnsupportedError("64-bit memories and tables are not supported yet")
     if module.tags:
         raise UnsupportedError("exceptions are not supported yet")
     if any(m.shared for m in module.mems):
