@@ -69,21 +69,20 @@ class Function(ControlFlow):
         """Stack check (leaf functions with small frames need none), then the body."""
         facts = self.unit.facts[self.funcidx - self.module.imported_funcs]
         large = len(self.local_types) > _LARGE_FRAME
-        lines = list(self.entry_lines)
-        if facts.calls or facts.indirect or large:
-            lines.append("  %sp = call ptr @llvm.frameaddress.p0(i32 0)")
-            lines.append(f"  %low = getelementptr i8, ptr %sp, i64 {-16 * len(self.local_types) if large else 0}")
-            lines.append(f"  %limit.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.native_limit}")
-            lines.append("  %limit = load ptr, ptr %limit.p, !invariant.load !1")
-            lines.append("  %deep = icmp ult ptr %low, %limit")
-            lines.append("  br i1 %deep, label %exhausted, label %begin, !prof !0")
-            lines.append("exhausted:")
-            lines.append(f"  call void @rt_trap(ptr %env, i64 {TRAP_CODE['call stack exhausted']}) #1, !dbg "
-                         f"{self.unit.location(self.code.start, self.scope)}")
-            lines.append("  unreachable")
-        else:
-            lines.append("  br label %begin")
-        return [*lines, "begin:"]
+        if not (facts.calls or facts.indirect or large):
+            return [*self.entry_lines, "  br label %begin", "begin:"]
+        trap = f"call void @rt_trap(ptr %env, i64 {TRAP_CODE['call stack exhausted']}) #1"
+        return [*self.entry_lines,
+                "  %frame.here = call ptr @llvm.frameaddress.p0(i32 0)",
+                f"  %low = getelementptr i8, ptr %frame.here, i64 {-16 * len(self.local_types) if large else 0}",
+                f"  %limit.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.native_limit}",
+                "  %limit = load ptr, ptr %limit.p, !invariant.load !1",
+                "  %deep = icmp ult ptr %low, %limit",
+                "  br i1 %deep, label %exhausted, label %begin, !prof !0",
+                "exhausted:",
+                f"  {trap}, !dbg {self.unit.location(self.code.start, self.scope)}",
+                "  unreachable",
+                "begin:"]
 
     def start_locals(self):
         for index, type in enumerate(self.local_types):
