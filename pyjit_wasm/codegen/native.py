@@ -1,6 +1,7 @@
 """Generated code that every engine shares: the support object, trampolines per signature, and the two
 native base types whose instances Python sees (callables and memories)."""
 import ctypes
+from _thread import RLock
 
 from pyjit_wasm.codegen import abi, objects
 from pyjit_wasm.runtime import arena, loader, process, signals
@@ -10,6 +11,8 @@ from pyjit_wasm.runtime import arena, loader, process, signals
 _HEAD = object.__basicsize__
 VECTORCALL, CALL_SITE_POINTER = _HEAD, _HEAD + 8
 MEM_POINTER = _HEAD
+
+loading = RLock()  # held while something is loaded that there is to be once
 
 use_cache = True  # what every engine has in common is cached unless the first engine was told not to
 
@@ -34,11 +37,14 @@ def load_support():
     """The support object, loaded once: signal handlers are installed, `rt_*` become linkable."""
     global _support
     if _support is None:
-        identity = f"{signals.RETRY_SIGNAL} {MEM_POINTER}"
-        data = objects.build("support", identity, _support_source, "full", use_cache)
-        _support = loader.load(data, arena.host, externals)
-        externals.update((name, address) for name, address in _support.symbols.items() if name.startswith("rt_"))
-        signals.install(_support.symbols["rt_on_fault"], _support.symbols["rt_on_interrupt"])
+        with loading:
+            if _support is None:
+                identity = f"{signals.RETRY_SIGNAL} {MEM_POINTER}"
+                data = objects.build("support", identity, _support_source, "full", use_cache)
+                loaded = loader.load(data, arena.host, externals)
+                externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith("rt_"))
+                signals.install(loaded.symbols["rt_on_fault"], loaded.symbols["rt_on_interrupt"])
+                _support = loaded
     return _support.symbols
 
 
@@ -72,7 +78,9 @@ def trampolines(functype):
     letters = abi.signature(functype)
     found = _trampolines.get(letters)
     if found is None:
-        found = _trampolines[letters] = Trampolines(letters)
+        with loading:
+            found = _trampolines.get(letters) or Trampolines(letters)
+            _trampolines[letters] = found
     return found
 
 

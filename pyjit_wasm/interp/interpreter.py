@@ -52,5 +52,7 @@ _loaded = {}
 def interpreter(explicit):
     """The Interpreter for a kind of bounds checking; loaded on first use, for the life of the process."""
     if explicit not in _loaded:
-        _loaded[explicit] = Interpreter(explicit)
+        with native.loading:
+            if explicit not in _loaded:
+                _loaded[explicit] = Interpreter(explicit)
     return _loaded[explicit]

@@ -5,6 +5,7 @@ holds the runtime's own code (trampolines, trap and signal handling), which must
 Pages are writable while an object is copied in and executable afterwards, never both.
 """
 import ctypes
+from _thread import allocate_lock
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import libc
@@ -13,37 +14,49 @@ _PAGE = 4096
 
 
 class Arena:
-    """First-fit allocation of whole pages inside one reservation [lo, hi)."""
+    """First-fit allocation of whole pages inside one reservation [lo, hi). What is released by dying
+    objects, perhaps in the middle of an allocation, is taken back at the next one."""
 
     def __init__(self, lo, size):
         self.lo, self.hi = lo, lo + size
-        self._free = [(lo, size)]
+        self._free, self._returned = [(lo, size)], []
+        self._lock = allocate_lock()
 
     def allocate(self, size):
         """Address of writable pages for `size` bytes. MemoryError when the arena is full."""
-        size = -(-size // _PAGE) * _PAGE
-        for index, (start, free) in enumerate(self._free):
-            if free >= size:
-                self._free[index:index + 1] = [(start + size, free - size)] if free > size else []
-                libc.protect(start, size, libc.PROT_RW)
-                return start
+        size = _pages(size)
+        with self._lock:
+            self._take_back()
+            for index, (start, free) in enumerate(self._free):
+                if free >= size:
+                    self._free[index:index + 1] = [(start + size, free - size)] if free > size else []
+                    libc.protect(start, size, libc.PROT_RW)
+                    return start
         raise MemoryError("the code arena is full")
 
     def release(self, start, size):
-        """Take pages back; neighbouring free ranges are joined."""
-        size = -(-size // _PAGE) * _PAGE
-        libc.protect(start, size, libc.PROT_RW)
-        libc.discard(start, size)
-        libc.protect(start, size, libc.PROT_NONE)
-        ranges = sorted([*self._free, (start, size)])
-        joined = [ranges[0]]
-        for begin, length in ranges[1:]:
-            last, extent = joined[-1]
-            if last + extent == begin:
-                joined[-1] = (last, extent + length)
-            else:
-                joined.append((begin, length))
-        self._free = joined
+        self._returned.append((start, _pages(size)))
+
+    def _take_back(self):
+        """Join what was released to its free neighbours."""
+        while self._returned:
+            start, size = self._returned.pop()
+            libc.protect(start, size, libc.PROT_RW)
+            libc.discard(start, size)
+            libc.protect(start, size, libc.PROT_NONE)
+            ranges = sorted([*self._free, (start, size)])
+            joined = [ranges[0]]
+            for begin, length in ranges[1:]:
+                last, extent = joined[-1]
+                if last + extent == begin:
+                    joined[-1] = (last, extent + length)
+                else:
+                    joined.append((begin, length))
+            self._free = joined
+
+
+def _pages(size):
+    return -(-size // _PAGE) * _PAGE
 
 
 _base = libc.reserve(2 * config.CODE_ARENA)

@@ -2,7 +2,7 @@
 import ctypes
 import os
 import sys
-from _thread import get_ident
+from _thread import allocate_lock, get_ident
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import arena, libc
@@ -30,16 +30,22 @@ class Ranges:
     def __init__(self):
         self._capacity, self._count, self._place, self._free = 64, 0, {}, []
         self._array = (ctypes.c_uint64 * (2 * self._capacity))()
-        self._old = []
+        self._old, self._lock = [], allocate_lock()
         put(RUNTIME.ranges, ctypes.addressof(self._array))
 
     def add(self, low, high):
-        place = self._place[low] = self._free.pop() if self._free else self._new_place()
-        self._array[2 * place] = low
-        self._array[2 * place + 1] = high
-        put(RUNTIME.range_count, self._count)
+        with self._lock:
+            try:
+                place = self._free.pop()
+            except IndexError:
+                place = self._new_place()
+            self._place[low] = place
+            self._array[2 * place] = low
+            self._array[2 * place + 1] = high
+            put(RUNTIME.range_count, self._count)
 
     def remove(self, low):
+        """Takes no lock: a memory may die in the middle of `add`."""
         place = self._place.pop(low)
         self._array[2 * place + 1] = 0
         self._free.append(place)

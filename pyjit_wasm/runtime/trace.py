@@ -1,30 +1,40 @@
 """From code addresses back to wasm: who owns an address, and which instruction of which function it is."""
 import bisect
+from _thread import allocate_lock
 
 from pyjit_wasm.errors import Frame
 
-_starts, _owners = [], []
+_ranges = []  # (start, end, weak reference to the owner), sorted; replaced as a whole, so readers need no lock
+_gone = []  # starts of ranges to be taken out: owners may die in the middle of anything
+_lock = allocate_lock()
 
 
 def register(owner, start, end):
     """`owner()`, a weak reference, answers for code addresses in [start, end): see `frames`."""
-    place = bisect.bisect(_starts, start)
-    _starts.insert(place, start)
-    _owners.insert(place, (end, owner))
+    global _ranges
+    with _lock:
+        ranges = _ranges.copy()
+        while _gone:
+            dead = _gone.pop()
+            place = bisect.bisect_left(ranges, (dead,))
+            if place < len(ranges) and ranges[place][0] == dead:
+                del ranges[place]
+        bisect.insort(ranges, (start, end, owner))
+        _ranges = ranges
 
 
 def unregister(start):
-    place = bisect.bisect_left(_starts, start)
-    if place < len(_starts) and _starts[place] == start:
-        del _starts[place], _owners[place]
+    """Called when an owner dies, perhaps inside `register`: only noted."""
+    _gone.append(start)
 
 
 def owner_of(address):
     """The live owner of a code address, or None."""
-    place = bisect.bisect(_starts, address) - 1
+    ranges = _ranges
+    place = bisect.bisect(ranges, (address, 1 << 64)) - 1
     if place < 0:
         return None
-    end, owner = _owners[place]
+    _, end, owner = ranges[place]
     return owner() if address < end else None
 
 

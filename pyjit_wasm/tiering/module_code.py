@@ -87,10 +87,11 @@ class ModuleCode:
     def publish(self, funcidx):
         """Write a function's new state into the templates and every instance: the swap of entries."""
         place = (funcidx - self.first) * FUNC.size
-        for mode, template in self._templates.items():
-            _PAIR.pack_into(template, place, *self.state(funcidx, mode)[:2])
-        for instance in list(self.instances):
-            self._swap(instance, funcidx)
+        with self.lock:
+            for mode, template in self._templates.items():
+                _PAIR.pack_into(template, place, *self.state(funcidx, mode)[:2])
+            for instance in list(self.instances):
+                self._swap(instance, funcidx)
 
     def _swap(self, instance, funcidx):
         """Bring one FUNC up to date; its state's counter. Other threads may be calling it: while it has the
@@ -105,18 +106,20 @@ class ModuleCode:
 
     def place_functions(self, instance):
         """Fill in a new instance's FUNC array."""
-        template = self.template(instance.mode)
-        if template:
-            first = instance.address + self.layout.first_func
-            ctypes.memmove(first, bytes(template), len(template))
-            _link(instance.address, first, len(self.module.codes))
-        self.instances.add(instance)
+        with self.lock:  # the template must not change before the instance is known
+            template = self.template(instance.mode)
+            if template:
+                first = instance.address + self.layout.first_func
+                ctypes.memmove(first, bytes(template), len(template))
+                _link(instance.address, first, len(self.module.codes))
+            self.instances.add(instance)
 
     def switch_mode(self, instance):
         """Bring an instance's FUNC array to its `mode`; calls in progress go on as they are."""
-        for funcidx in range(self.first, len(self.module.funcs)):
-            counter = self._swap(instance, funcidx)
-            ctypes.c_uint64.from_address(instance.func_address(funcidx) + FUNC.counter).value = counter
+        with self.lock:
+            for funcidx in range(self.first, len(self.module.funcs)):
+                counter = self._swap(instance, funcidx)
+                ctypes.c_uint64.from_address(instance.func_address(funcidx) + FUNC.counter).value = counter
 
     # --- making code
 
