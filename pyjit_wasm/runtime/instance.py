@@ -46,7 +46,9 @@ class ModuleInstance:
     def exec_env(self):
         """The exec_env that convenience calls use, made when the first one is."""
         if self._exec_env is None:
-            self._exec_env = ExecEnv(self.stack_size)
+            with self.code.lock:  # one, or two threads could run the instance at once
+                if self._exec_env is None:
+                    self._exec_env = ExecEnv(self.stack_size)
         return self._exec_env
 
     def func_address(self, funcidx):
