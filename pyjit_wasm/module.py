@@ -3,6 +3,7 @@
 Index spaces hold imports first. Function bodies stay encoded: a `Code` knows where in `data` its
 instructions are, and `binary.body.instructions` decodes them when somebody needs them.
 """
+from pyjit_wasm.types import DefType
 
 
 class _Record:
@@ -98,8 +99,7 @@ class Module(_Record):
         if name is not None:
             return name
         if funcidx < self.imported_funcs:
-            functions = [i for i in self.imports if i.type in self.funcs]
-            imports = [i for i in functions if type(i.type).__name__ == "DefType"]
+            imports = [i for i in self.imports if isinstance(i.type, DefType)]
             return f"{imports[funcidx].module}.{imports[funcidx].name}"
         for export in self.exports:
             if export.kind == "func" and export.index == funcidx:

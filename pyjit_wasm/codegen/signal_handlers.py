@@ -58,23 +58,29 @@ def _chain(f, old, signal, info, context):
     f.label("chained")
 
 
+def _running(f, otherwise):
+    """(THREAD, exec_env) of the interrupted thread; branches to `otherwise` if it runs no wasm."""
+    thread = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
+    f.branch(f.let(f"icmp eq ptr {thread}, null"), otherwise, "thread")
+    f.label("thread")
+    env = f.load("ptr", thread, THREAD.env)
+    f.branch(f.let(f"icmp eq ptr {env}, null"), otherwise, "running")
+    f.label("running")
+    return thread, env
+
+
 def fault_handler():
     """SIGSEGV and SIGBUS: a guest access to a guard page becomes a trap, the rest is handed on."""
     f = Function("void", "rt_on_fault", "i32 %signal, ptr %info, ptr %context")
     pc = f.load("i64", "%context", _REGISTERS["rip"])
     f.branch(_in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "foreign")
     f.label("guest")
-    thread = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
-    f.branch(f.let(f"icmp eq ptr {thread}, null"), "foreign", "thread")
-    f.label("thread")
-    env = f.load("ptr", thread, THREAD.env)
-    f.branch(f.let(f"icmp eq ptr {env}, null"), "foreign", "search")
-    f.label("search")
+    _, env = _running(f, "foreign")
     fault = f.load("i64", "%info", _SIGINFO_ADDRESS)
     ranges, count = f.load("ptr", "@runtime", RUNTIME.ranges), f.load("i64", "@runtime", RUNTIME.range_count)
     f.do("br label %next")
     f.label("next")
-    f.do("%i = phi i64 [ 0, %search ], [ %i1, %other ]")
+    f.do("%i = phi i64 [ 0, %running ], [ %i1, %other ]")
     f.branch(f.let(f"icmp ult i64 %i, {count}"), "look", "foreign")
     f.label("look")
     entry = f.let(f"getelementptr [2 x i64], ptr {ranges}, i64 %i")
@@ -115,12 +121,7 @@ def interrupt_handler(retry_signal):
     f.do(f"call i32 @pthread_kill(i64 {main}, i32 {retry_signal})")
     f.do("ret void")
     f.label("here")
-    thread = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
-    f.branch(f.let(f"icmp eq ptr {thread}, null"), "done", "thread")
-    f.label("thread")
-    env = f.load("ptr", thread, THREAD.env)
-    f.branch(f.let(f"icmp eq ptr {env}, null"), "done", "running")
-    f.label("running")
+    thread, env = _running(f, "done")
     tstate = f.load("ptr", env, EXEC_ENV.tstate)  # with the GIL held Python will look by itself
     f.branch(f.let(f"icmp eq ptr {tstate}, null"), "done", "released")
     f.label("released")

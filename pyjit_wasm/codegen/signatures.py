@@ -15,7 +15,7 @@ the FUNC travels in the static chain register, which compiled functions do not e
 """
 from pyjit_wasm.codegen.abi import LLVM, give_back, result_type, take_results
 from pyjit_wasm.codegen.boxing import box, unbox, width_error
-from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
+from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, give_gil, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import (ACTIVATION, CALL_SITE, EXEC_ENV, FRAME, FUNC, PYTHON_EXCEPTION, RUNTIME,
@@ -212,13 +212,7 @@ def py_host(s):
     """wasm to a Python callable. A Python exception unwinds to the entry and comes out unchanged."""
     f = s.native("py_host")
     array = f.let(f"alloca [{len(s.params) + 1} x ptr]")
-    tstate = f.load("ptr", "%env", EXEC_ENV.tstate)
-    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "locked", "take")
-    f.label("take")
-    f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
-    f.store("ptr", "null", "%env", EXEC_ENV.tstate)
-    f.do("br label %locked")
-    f.label("locked")
+    tstate = take_gil(f)
     boxed = [box(f, c, v) for c, v in zip(s.params, s.names)]
     for i, item in enumerate(boxed):
         f.store("ptr", item, array, 8 * (i + 1))
@@ -233,11 +227,7 @@ def py_host(s):
         result = _as_tuple(f, result)
     values = _host_results(f, s, result)
     f.do(f"call void @Py_DecRef(ptr {result})")
-    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "done", "give")
-    f.label("give")
-    f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), "%env", EXEC_ENV.tstate)
-    f.do("br label %done")
-    f.label("done")
+    give_gil(f, tstate)
     give_back(f, s.result_types, values)
     width_error(f, "unboxed.width")
     f.label("unboxed")

@@ -210,27 +210,38 @@ def call_python(f, callable_offset, arguments):
     return result
 
 
+def take_gil(f):
+    """Take the GIL if %env runs without it; what to hand to `give_gil`."""
+    tstate = f.load("ptr", "%env", EXEC_ENV.tstate)
+    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "locked", "take")
+    f.label("take")
+    f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
+    f.store("ptr", "null", "%env", EXEC_ENV.tstate)
+    f.do("br label %locked")
+    f.label("locked")
+    return tstate
+
+
+def give_gil(f, tstate):
+    """Release the GIL again if `take_gil` took it."""
+    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "as_before", "give")
+    f.label("give")
+    f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), "%env", EXEC_ENV.tstate)
+    f.do("br label %as_before")
+    f.label("as_before")
+
+
 def service():
     """`rt_service(env, which, a, b, c) -> i64`: ask Python for something; a Python exception unwinds.
     `rt_raise(which, a, b) -> null`: the same at an entry, where exceptions are returned to Python."""
     f = Function("i64", "rt_service", "ptr %env, i64 %which, i64 %a, i64 %b, i64 %c")
-    tstate = f.load("ptr", "%env", EXEC_ENV.tstate)
-    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "call", "take")
-    f.label("take")
-    f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
-    f.store("ptr", "null", "%env", EXEC_ENV.tstate)
-    f.do("br label %call")
-    f.label("call")
+    tstate = take_gil(f)
     boxed = [f.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in ("%which", "%a", "%b", "%c")]
     result = call_python(f, RUNTIME.service, boxed)
     f.unlikely(f.let(f"icmp eq ptr {result}, null"), "raised")
     value = f.let(f"call i64 @PyLong_AsLongLong(ptr {result})")
     f.do(f"call void @Py_DecRef(ptr {result})")
-    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "return", "give")
-    f.label("give")
-    f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), "%env", EXEC_ENV.tstate)
-    f.do("br label %return")
-    f.label("return")
+    give_gil(f, tstate)
     f.do(f"ret i64 {value}")
     f.label("raised")
     f.do("call void @rt_unwind(ptr %env)")
