@@ -9,7 +9,6 @@ import weakref
 from _thread import allocate_lock
 
 I32, I64, F32, F64, V128 = "i32", "i64", "f32", "f64", "v128"
-NUMTYPES = (I32, I64, F32, F64)
 
 ABSTRACT_HEAP_TYPES = ("nofunc", "noextern", "none", "noexn", "func", "extern", "any", "eq", "i31",
                        "struct", "array", "exn")

@@ -47,7 +47,6 @@ class Lines:
         self._rows, self._inlined = [], []
         for unit in dwarf.iter_CUs():
             self._read_lines(dwarf.line_program_for_CU(unit))
-            self._names = {}
             for subprogram in unit.get_top_DIE().iter_children():
                 self._read_scopes(unit, subprogram, 0)
         self._rows.sort()

@@ -19,10 +19,10 @@ _TABLE = FORMS["br_table"]
 
 
 class ThreadedCode:
-    """Finished code of one function: `address`, `size` in bytes, `frame_bytes`, `loops` (how many loop
+    """Finished code of one function: `address`, `size` in bytes, `loops` (how many loop
     headers). Knows which wasm instruction each of its addresses belongs to."""
 
-    __slots__ = ("module", "funcidx", "buffer", "address", "size", "origins", "frame_bytes", "loops", "__weakref__")
+    __slots__ = ("module", "funcidx", "buffer", "address", "size", "origins", "loops", "__weakref__")
     is_handlers, is_native = False, False
 
     def __init__(self, module, code, origins, operands):
@@ -30,7 +30,7 @@ class ThreadedCode:
         self.buffer = ctypes.create_string_buffer(bytes(code), len(code))
         self.address, self.size = ctypes.addressof(self.buffer), len(code)
         self.origins = origins  # (code offset, wasm byte offset) of every instruction, ascending
-        self.frame_bytes, self.loops = 8 * operands.frame_slots, operands.loops
+        self.loops = operands.loops
         trace.register(weakref.ref(self), self.address, self.address + self.size)
 
     def __del__(self, unregister=trace.unregister):

@@ -30,11 +30,6 @@ class ExecEnv:
             self._words[offset // 8] = value
         _by_address[self.address] = self
 
-    @property
-    def running(self):
-        """Whether a call is in progress."""
-        return self._words[EXEC_ENV.thread // 8] != 0
-
     def take_trace(self):
         """The code addresses of the last trap, innermost first."""
         return self._words[_WORDS:_WORDS + self._words[EXEC_ENV.trace_len // 8]]

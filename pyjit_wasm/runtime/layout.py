@@ -37,8 +37,8 @@ PYTHON_EXCEPTION = 0xFFFF
 # One for each thread that ran wasm, found by pthread_getspecific.
 THREAD = Struct("env", "native_limit", "interrupted")
 
-# What a Python-callable export calls: function, exec_env, 1 when the GIL is kept.
-CALL_SITE = Struct("env", "func", "keep_gil", "callable")
+# What a Python-callable export calls: exec_env, function, 1 when the GIL is kept.
+CALL_SITE = Struct("env", "func", "keep_gil")
 
 # A function instance (spec 4.2.6). `entry` and `ip` are the only links between tiers.
 FUNC = Struct(
@@ -81,7 +81,7 @@ class InstanceLayout:
     """
 
     def __init__(self, module):
-        self.offset = 16  # instance header: object (Python instance), funcs
+        self.offset = 16  # instance header: the ModuleInstance, a word to spare
         imported = len(module.globals) - len(module.global_defs)
         self.memories = self._array(len(module.mems), 16)
         self.tables = self._array(len(module.tables), 8)
@@ -101,4 +101,4 @@ class InstanceLayout:
         return [start + i * stride for i in range(count)]
 
 
-INSTANCE_OBJECT, INSTANCE_FUNCS = 0, 8
+INSTANCE_OBJECT = 0

@@ -54,10 +54,5 @@ def symbol(name):
     raise KeyError(name)
 
 
-def data_symbol(name):
-    """Address of a CPython data object such as `_Py_NoneStruct`."""
-    return ctypes.addressof(ctypes.c_char.in_dll(pythonapi, name))
-
-
 def _libm():
     return ctypes.CDLL("libm.so.6")
