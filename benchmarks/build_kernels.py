@@ -2,7 +2,7 @@
 """Build the kernels: to WebAssembly (the committed `kernels/<name>.wasm`) and natively (for the comparison).
 
     python benchmarks/build_kernels.py [name ...]      rebuild the .wasm files (needs the `ziglang` package)
-    python benchmarks/build_kernels.py --checksums     print the table of kernels.py, as the native build computes it
+    python benchmarks/build_kernels.py --checksums     print the tables of kernels.py, as the native build computes it
 
 The command for WebAssembly, one file at a time:
 
@@ -73,12 +73,14 @@ def print_table() -> None:
             run = load_native(build_native(kernel, "any-cpu", Path(directory)))
             sizes = ", ".join(f"({size.n}, {run(size.n)})" for size in (kernel.large, kernel.small, kernel.tiny))
             print(f'    _of("{kernel.name}", {sizes}),')
+            if kernel.long:
+                print(f'    "{kernel.name}": ({kernel.long.n}, {run(kernel.long.n)}),')
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Rebuild the kernels' .wasm files with ziglang.")
     parser.add_argument("names", nargs="*", help="kernels to build (default: all)")
-    parser.add_argument("--checksums", action="store_true", help="print the table of kernels.py, computed natively")
+    parser.add_argument("--checksums", action="store_true", help="print the tables of kernels.py, computed natively")
     arguments = parser.parse_args()
     if arguments.checksums:
         return print_table()

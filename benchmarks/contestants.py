@@ -7,12 +7,13 @@ import functools
 import importlib.util
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from time import perf_counter
 from typing import Callable
 
 import build_kernels
-from kernels import Kernel, Size
+from kernels import KERNELS, Kernel, Size
 from rounds import Measure
 
 Run = Callable[[int], int]
@@ -64,6 +65,18 @@ def tiered(kernel: Kernel, size: Size) -> Measure:
     return lambda: timed(our_run(kernel, "tiered"), size)
 
 
+def tiered_process(kernel: Kernel, size: Size) -> Measure:
+    """The same in a process of its own, where the compiler has to be started too; loading is not timed."""
+    command = [sys.executable, __file__, kernel.name, str(size.n)]
+
+    def measure() -> float:
+        seconds, checksum = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        check(int(checksum), size)
+        return float(seconds)
+
+    return measure
+
+
 def wasmtime(kernel: Kernel, size: Size) -> Measure:
     import wasmtime as peer
 
@@ -104,6 +117,7 @@ CONTESTANTS: dict[str, Callable[[Kernel, Size], Measure]] = {
     "interp": interp,
     "jit": jit,
     "tiered": tiered,
+    "tiered process": tiered_process,
     "wasmtime": wasmtime,
     "pywasm3": pywasm3,
     "node": node,
@@ -121,3 +135,15 @@ def is_available(mode: str) -> bool:
     if mode == "native":
         return build_kernels.native_compiler() is not None
     return importlib.util.find_spec(PACKAGES[mode]) is not None
+
+
+def main(name: str, n: str) -> None:
+    """One tiered call in this process: prints seconds and the checksum."""
+    run = our_run(next(kernel for kernel in KERNELS if kernel.name == name), "tiered")
+    start = perf_counter()
+    result = run(int(n))
+    print(perf_counter() - start, result)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

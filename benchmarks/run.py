@@ -26,7 +26,8 @@ OPTIMISED = ("jit", "tiered", "wasmtime", "node", "native")
 OPTIMISED_RATIOS = (("jit", "wasmtime"), ("jit", "native"), ("jit", "node"), ("tiered", "jit"), ("wasmtime", "native"))
 INTERPRETERS = ("interp", "pywasm3", "native")
 INTERPRETER_RATIOS = (("interp", "pywasm3"), ("interp", "native"), ("pywasm3", "native"))
-PARTS = ("optimised", "interpreters", "calls", "startup")
+LONG = ("jit", "tiered process")
+PARTS = ("optimised", "long", "interpreters", "calls", "startup")
 SizeOf = Callable[[Kernel], Size]
 
 
@@ -92,6 +93,15 @@ def optimised_part(arguments: argparse.Namespace, kernels: list[Kernel]) -> tupl
     return f"## Optimised code\n\n{note}\n\n{report.kernel_section(table, OPTIMISED, OPTIMISED_RATIOS)}", table
 
 
+def long_part(arguments: argparse.Namespace, kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
+    size_of = (lambda kernel: kernel.tiny) if arguments.quick else (lambda kernel: kernel.long)
+    names = list(LONG) if {"jit", "tiered"} <= set(arguments.modes) else []
+    table = measure_kernels([k for k in kernels if k.long], names, size_of, arguments.rounds)
+    note = ("Kernels that run for about two seconds. `tiered process` is the first call in a fresh process without a "
+            "cache: it includes starting the compiler and compiling.")
+    return f"## Long runs\n\n{note}\n\n{report.kernel_section(table, LONG, [LONG[::-1]])}", table
+
+
 def interpreter_part(arguments: argparse.Namespace, kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
     size_of = (lambda kernel: kernel.tiny) if arguments.quick else (lambda kernel: kernel.small)
     names = contestants_of(INTERPRETERS, arguments.modes)
@@ -110,7 +120,7 @@ def startup_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple
     return text, [("process start", samples)]
 
 
-PART_FUNCTIONS = dict(zip(PARTS, (optimised_part, interpreter_part, calls_part, startup_part)))
+PART_FUNCTIONS = dict(zip(PARTS, (optimised_part, long_part, interpreter_part, calls_part, startup_part)))
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.codegen import recurrences
 from pyjit_wasm.codegen.abi import LETTER, LLVM, letter
+from pyjit_wasm.codegen.conversions import branchless
 from pyjit_wasm.codegen.text import Text
 from pyjit_wasm.frames.walk import Walk
 from pyjit_wasm.runtime.layout import SERVICE
@@ -45,7 +46,7 @@ class Body(Walk, Text):
         self.unit, self.module, self.layout = unit, unit.module, unit.layout
         self.funcidx, self.functype = funcidx, unit.module.funcs[funcidx].comp
         self.code = self.module.codes[funcidx - self.module.imported_funcs]
-        self.body = list(instructions(self.module, self.code.start, self.code.end))
+        self.body = branchless(list(instructions(self.module, self.code.start, self.code.end)))
         self.loops = loop_nesting(self.body)
         self.straight = {} if self.unit.explicit or self.unit.strict_traps else recurrences.straight_loops(self.body)
         self.local_types = [llvm_type(t) for t in self.functype.params]

@@ -1,8 +1,7 @@
 """The only file that imports llvmlite: LLVM IR text in, relocatable object out.
 
 Levels: "code" for what was written as it should run (handlers, trampolines: no IR passes); "full" for
-wasm functions (O2 without SLP vectorisation, see RATIONALE.md); "hot", the same without unrolling, for
-those that somebody waits for: a third less time.
+wasm functions (O2 without SLP vectorisation, see RATIONALE.md).
 """
 import llvmlite.binding as llvm
 
@@ -30,7 +29,7 @@ def _optimise(module, level):
         return
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization, options.slp_vectorization = True, False
-    options.loop_unrolling = options.loop_interleaving = level == "full"
+    options.loop_unrolling = options.loop_interleaving = True
     builder = llvm.create_pass_builder(machine(), options)
     builder.getModulePassManager().run(module, builder)
 

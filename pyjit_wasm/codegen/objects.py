@@ -4,14 +4,17 @@ from pyjit_wasm.codegen import cache
 
 def build(kind, identity, source, level, use_cache=True, compile=None):
     """Object bytes for what `kind` and `identity` (str or bytes) describe. `source()` gives the IR text if
-    it has to be compiled, by `compile(text, level)` if given, else in this process."""
+    it has to be compiled, by `compile(source, level)` if given, else in this process."""
     name = cache.key(kind, identity) if use_cache else None
     data = cache.fetch(name) if use_cache else None
     if data is None:
-        if compile is None:
-            from pyjit_wasm.codegen.llvm import compile_ir as compile
-
-        data = compile(source(), level)
+        data = (compile or _compile_here)(source, level)
         if use_cache:
             cache.store(name, data)
     return data
+
+
+def _compile_here(source, level):
+    from pyjit_wasm.codegen.llvm import compile_ir
+
+    return compile_ir(source(), level)

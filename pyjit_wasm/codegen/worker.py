@@ -6,6 +6,7 @@ its length and 0 for an object or 1 for an error message.
 import os
 import struct
 import sys
+from pathlib import Path
 
 _HEADER = struct.Struct("<QQ")
 
@@ -16,10 +17,11 @@ class Worker:
     def __init__(self):
         import subprocess
 
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
+        path = [*(p or os.getcwd() for p in sys.path), str(Path(__file__).parents[2])]
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", "from pyjit_wasm.codegen.worker import main; main()"], env=environment,
+            self._process = subprocess.Popen(  # -S: importing `site` takes as long as starting Python
+                [sys.executable, "-S", "-c", "from pyjit_wasm.codegen.worker import main; main()"],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         except OSError:
             self._process = None

@@ -27,7 +27,7 @@ def prepare(func, _from_interpreter, _):
     with code.lock:
         if instance.mode == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
             if funcidx not in code.native:
-                code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)", level="full")
+                code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)")
         else:
             code.translate(funcidx)
         code.publish(funcidx)

@@ -138,11 +138,11 @@ class ModuleCode:
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
                     self.settings.strict_traps)
 
-    def compile(self, plan, reason, compile=None, level="hot"):
+    def compile(self, plan, reason, compile=None):
         """Compile a plan (members, entries, loops) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
-        data = objects.build(f"unit {level}", self.digest + unit.identity().encode(), unit.source, level,
-                             self.settings.cache, compile)
+        data = objects.build("unit", self.digest + unit.identity().encode(), unit.source, "full", self.settings.cache,
+                             compile)
         with self.lock:
             compiled = CompiledUnit(unit, data)
             self.units.append(compiled)

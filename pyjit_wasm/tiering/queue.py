@@ -50,12 +50,12 @@ class CompileQueue:
                 self._busy = False
                 self._changed.notify_all()
 
-    def _compile(self, text, level):
+    def _compile(self, source, level):
         if self._worker is None:
             from pyjit_wasm.codegen.worker import Worker
 
-            self._worker = Worker()
-        return self._worker.compile(text, level)
+            self._worker = Worker()  # starts while the text is written
+        return self._worker.compile(source(), level)
 
 
 queue = CompileQueue()
