@@ -11,6 +11,7 @@ MAX_PAGES = 65536                       # of a 32-bit memory
 MAX_GUARDED_PAGES = 65535               # of one with guard pages: codegen.recurrences needs the rest
 GUARD_BELOW = PAGE                      # inaccessible bytes below a memory's base
 MAX_PAGES_64 = 1 << 20                  # of a 64-bit memory here: 64 GiB of address space
+MAX_RESULTS = 1_000                     # of a function (as in JavaScript engines)
 MAX_TABLE = 10_000_000                  # elements
 CODE_ARENA = 1 << 30                    # address space for each kind of generated code
 MAX_FRAME_SLOTS = 30_000                # above, operands do not fit signed 16-bit slot numbers

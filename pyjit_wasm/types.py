@@ -160,6 +160,7 @@ class _Group:
 
 _ids = itertools.count(1)
 _groups = weakref.WeakValueDictionary()
+_by_id = weakref.WeakValueDictionary()
 _lock = allocate_lock()
 
 
@@ -187,10 +188,16 @@ def canonical_group(subtypes):
             for index, (deftype, sub) in enumerate(zip(types, key, strict=True)):
                 sub = substitute(sub, lambda r: types[r.index])
                 deftype.id, deftype.group, deftype.index = next(_ids), group, index
+                _by_id[deftype.id] = deftype
                 deftype.final, deftype.supers, deftype.comp = sub.final, sub.supers, sub.comp
             group.types = tuple(types)
             _groups[key] = group
     return group.types
+
+
+def by_id(number):
+    """The DefType with that `id`; it must be alive."""
+    return _by_id[number]
 
 
 def _rebuild(key, index):

@@ -1,5 +1,6 @@
 """Signatures in letters, "iI:f", and the LLVM types that the native calling convention passes."""
 from pyjit_wasm.errors import UnsupportedError
+from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.types import F32, F64, I32, I64, RefType
 
 LETTER = {I32: "i", I64: "I", F32: "f", F64: "F"}
@@ -22,6 +23,13 @@ def signature(functype):
 
 
 _AS_INTEGER = {"float": "i32", "double": "i64"}
+_REGISTERS = 3
+
+
+def in_registers(types):
+    """Whether results come back in registers; else through memory of the thread. LLVM would do the like, but not
+    for tail calls."""
+    return len(types) <= _REGISTERS
 
 
 def result_type(types):
@@ -29,11 +37,21 @@ def result_type(types):
     back in an x87 register, which quiets signalling NaNs."""
     if len(types) == 1:
         return types[0]
-    return "{" + ", ".join(_AS_INTEGER.get(t, t) for t in types) + "}" if types else "void"
+    return "{" + ", ".join(_AS_INTEGER.get(t, t) for t in types) + "}" if types and in_registers(types) else "void"
+
+
+def _memory(f, env):
+    return f.load("ptr", f.load("ptr", env, EXEC_ENV.thread), THREAD.results)
 
 
 def give_back(f, types, values):
     """Write the `ret` of values of LLVM types."""
+    if not in_registers(types):
+        place = _memory(f, "%env")
+        for index, (type, value) in enumerate(zip(types, values)):
+            f.store(type, value, place, 16 * index)
+        f.do("ret void")
+        return
     if len(types) < 2:
         f.do(f"ret {types[0]} {values[0]}" if types else "ret void")
         return
@@ -45,8 +63,12 @@ def give_back(f, types, values):
     f.do(f"ret {result_type(types)} {whole}")
 
 
-def take_results(f, types, call):
-    """Write a call (text from `call` on); the names of its results."""
+def take_results(f, types, call, env="%env"):
+    """Write a call (text from `call` on) made with `env`; the names of its results."""
+    if not in_registers(types):
+        f.do(call)
+        place = _memory(f, env)
+        return [f.load(type, place, 16 * index) for index, type in enumerate(types)]
     if not types:
         f.do(call)
         return []

@@ -5,6 +5,7 @@ from pyjit_wasm.codegen.instructions import Instructions
 from pyjit_wasm.frames.stack import FIRST_LOCAL, header_slots
 from pyjit_wasm.frames.walk import block_type
 from pyjit_wasm.opcodes import TRAP_CODE
+from pyjit_wasm.runtime.layout import EXEC_ENV, FRAME, FUNC
 
 
 class Control:
@@ -191,6 +192,10 @@ class ControlFlow(Instructions):
         control = self.controls[-1 - imm]
         if control.recurrences:
             self.step_pointers(control)
+        self.jump_if(condition, control)
+
+    def jump_if(self, condition, control):
+        """Branch if the i1 `condition` holds."""
         go_on = self.new_label("on")
         if control.carried[1]:
             taken = self.new_label("taken")
@@ -200,6 +205,56 @@ class ControlFlow(Instructions):
         else:
             self.branch(condition, self.target(control), go_on)
         self.label(go_on)
+
+    def br_on_null(self, op, imm):
+        type, reference = self.stack.pop()
+        self.jump_if(self.let(f"icmp eq i64 {reference}, 0"), self.controls[-1 - imm])
+        self.push(type, reference)
+
+    def br_on_non_null(self, op, imm):
+        self.jump_if(self.let(f"icmp ne i64 {self.stack[-1][1]}, 0"), self.controls[-1 - imm])
+        self.pop()
+
+    def return_call(self, op, imm):
+        functype = self.module.funcs[imm].comp
+        func, inst = self.func_at(imm)
+        self.tail_call(functype, func, inst, imm if imm in self.unit.members else None)
+
+    def return_call_indirect(self, op, imm):
+        self.tail_call(self.module.types[imm[0]].comp, *self.table_function(*imm))
+
+    def return_call_ref(self, op, imm):
+        self.tail_call(self.module.types[imm].comp, *self.reference_function())
+
+    def tail_call(self, functype, func, inst, member=None):
+        """End with a call that takes this frame's place."""
+        if self.osr:
+            self.hand_over(functype, func)
+        else:
+            arguments = self.arguments(functype)
+            callee = f"@f{member}(ptr %env" if member is not None else \
+                f"{self.load('ptr', func, FUNC.entry)}(ptr nest {func}, ptr %env"
+            result = self.result(functype)
+            call = f"musttail call tailcc {result} {callee}, ptr {inst}{arguments}){self.here()}"
+            if result == "void":
+                self.do(call)
+                self.do("ret void")
+            else:
+                self.do(f"ret {result} {self.let(call)}")
+        self.dead = 1
+
+    def hand_over(self, functype, func):
+        """In a loop entry: a tail call made by the interpreter, which called this. Its frame becomes the callee's
+        (see `interp.special.tail_call`)."""
+        return_ip, caller = self.load("ptr", "%frame", FRAME.return_ip), self.load("ptr", "%frame", FRAME.caller_fp)
+        base = -8 * header_slots(self.functype)
+        for index, (type, value) in enumerate(self.stack[len(self.stack) - len(functype.params):]):
+            self.store(type, value, "%frame", base + 8 * index)
+        fp = self.at("%frame", base + 8 * header_slots(functype))
+        self.store("ptr", return_ip, fp, FRAME.return_ip)
+        self.store("ptr", caller, fp, FRAME.caller_fp)
+        self.store("ptr", fp, "%env", EXEC_ENV.next_fp)
+        self.do(f"ret ptr {func}")
 
     def br_table(self, op, imm):
         labels, default = imm

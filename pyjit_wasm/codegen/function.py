@@ -28,20 +28,21 @@ class Function(ControlFlow):
     """Writes whole functions."""
 
     def function(self):
-        """The function itself: `fastcc @f<idx>`, internal to the unit."""
+        """The function itself: `@f<idx>`, internal to the unit."""
         types = [llvm_type(t) for t in self.functype.results]
         formal = "".join(f", {t} %a{i}" for i, t in enumerate(self.local_types[:self.params]))
         self.start_locals()
         self.walk("")
         self.label("return")
         give_back(self, types, [self.load(t, f"%r0.{i}") for i, t in enumerate(types)])
-        head = (f"define internal fastcc {result_type(types)} @f{self.funcidx}(ptr %env, ptr %inst{formal}) #0 "
+        head = (f"define internal {self.unit.convention} {result_type(types)} @f{self.funcidx}(ptr %env, ptr %inst{formal}) #0 "
                 f"!dbg {self.scope} {{")
         return self.assemble(head, self.prologue())
 
     def loop_entry(self):
         """`@osr<idx>(..., frame, loop)`: takes over a call that the interpreter began, at the header of any
-        loop. Locals and operands come from its frame and results go there. Entering an inner loop from
+        loop. Locals and operands come from its frame and results go there; it returns null, or the FUNC of
+        a tail call. Entering an inner loop from
         outside would keep LLVM from optimising the loops around it: where there are such, a first copy
         of the body finishes their current iteration, and their back edges lead into a second copy,
         which is optimised as if entered normally."""
@@ -52,8 +53,8 @@ class Function(ControlFlow):
         self.label("return")
         for index, type in enumerate(llvm_type(t) for t in self.functype.results):
             self.store(type, self.load(type, f"%r0.{index}"), "%frame", 8 * (index - header_slots(self.functype)))
-        self.do("ret void")
-        head = (f"define void @osr{self.funcidx}(ptr nest %func, ptr %env, ptr %inst, ptr %frame, i32 %loop) #0 "
+        self.do("ret ptr null")
+        head = (f"define ptr @osr{self.funcidx}(ptr nest %func, ptr %env, ptr %inst, ptr %frame, i32 %loop) #0 "
                 f"!dbg {self.scope} {{")
         cases = " ".join(f"i32 {n}, label %osr.{n}" for n in self.entered)
         start = f"  switch i32 %loop, label %never [ {cases} ]\nnever:\n  unreachable"

@@ -139,12 +139,16 @@ class Instructions(Body):
         functype = self.module.funcs[imm].comp
         result, arguments = self.result(functype), self.arguments(functype)
         if imm in self.unit.members:
-            self.finish_call(functype, f"fastcc {result} @f{imm}(ptr %env, ptr %inst{arguments})")
-        elif imm < self.module.imported_funcs:
-            func = self.word(self.layout.imports[imm])
-            self.call_func(functype, func, self.load("ptr", func, FUNC.inst), arguments)
+            self.finish_call(functype, f"{self.unit.convention} {result} @f{imm}(ptr %env, ptr %inst{arguments})")
         else:
-            self.call_func(functype, self.at("%inst", self.layout.funcs[imm]), "%inst", arguments)
+            self.call_func(functype, *self.func_at(imm), arguments)
+
+    def func_at(self, funcidx):
+        """(FUNC, its instance) of a function of this module."""
+        if funcidx < self.module.imported_funcs:
+            func = self.word(self.layout.imports[funcidx])
+            return func, self.load("ptr", func, FUNC.inst)
+        return self.at("%inst", self.layout.funcs[funcidx]), "%inst"
 
     def result(self, functype):
         return result_type([llvm_type(t) for t in functype.results])
@@ -152,19 +156,38 @@ class Instructions(Body):
     def call_func(self, functype, func, inst, arguments):
         """Call through a FUNC's entry."""
         entry = self.load("ptr", func, FUNC.entry)
-        self.finish_call(functype, f"{self.result(functype)} {entry}(ptr nest {func}, ptr %env, ptr {inst}{arguments})")
+        self.finish_call(functype, f"tailcc {self.result(functype)} {entry}(ptr nest {func}, ptr %env, ptr {inst}"
+                                   f"{arguments})")
 
     def call_indirect(self, op, imm):
-        typeidx, tableidx = imm
-        functype = self.module.types[typeidx].comp
+        functype = self.module.types[imm[0]].comp
+        self.call_func(functype, *self.table_function(*imm), self.arguments(functype))
+
+    def table_function(self, typeidx, tableidx):
+        """(FUNC, its instance) of the element whose index is on the stack, of the type it must have."""
         index = self.wide(self.pop())
         table = self.word(self.layout.tables[tableidx])
         func = self.load("ptr", self.element(table, index, "undefined element"))
         self.trap(self.let(f"icmp eq ptr {func}, null"), TRAP_CODE["uninitialized element"])
         wanted = self.word(self.layout.type_ids[typeidx], "i64")
         actual = self.load("i64", func, FUNC.type_id, INVARIANT)
-        self.trap(self.let(f"icmp ne i64 {wanted}, {actual}"), TRAP_CODE["indirect call type mismatch"])
-        self.call_func(functype, func, self.load("ptr", func, FUNC.inst, INVARIANT), self.arguments(functype))
+        other = self.let(f"icmp ne i64 {wanted}, {actual}")
+        if not self.module.types[typeidx].final:  # it may be a subtype's
+            other = self.let(f"zext i1 {other} to i64")
+            other = self.let(f"call i64 @rt_other_type(ptr %env, i64 {other}, i64 {actual}, i64 {wanted}){self.here()}")
+            other = self.let(f"trunc i64 {other} to i1")
+        self.trap(other, TRAP_CODE["indirect call type mismatch"])
+        return func, self.load("ptr", func, FUNC.inst, INVARIANT)
+
+    def reference_function(self):
+        """(FUNC, its instance) of the reference on the stack."""
+        func = self.let(f"inttoptr i64 {self.pop()} to ptr")
+        self.trap(self.let(f"icmp eq ptr {func}, null"), TRAP_CODE["null function reference"])
+        return func, self.load("ptr", func, FUNC.inst, INVARIANT)
+
+    def call_ref(self, op, imm):
+        functype = self.module.types[imm].comp
+        self.call_func(functype, *self.reference_function(), self.arguments(functype))
 
     def mem(self, index):
         return self.word(self.layout.memories[index] + 8)
@@ -257,6 +280,7 @@ class Instructions(Body):
         self.push("i32", self.let(f"zext i1 {null} to i32"))
 
     def ref_func(self, op, imm):
-        imported = imm < self.module.imported_funcs
-        func = self.word(self.layout.imports[imm]) if imported else self.at("%inst", self.layout.funcs[imm])
-        self.push("i64", self.let(f"ptrtoint ptr {func} to i64"))
+        self.push("i64", self.let(f"ptrtoint ptr {self.func_at(imm)[0]} to i64"))
+
+    def ref_as_non_null(self, op, imm):
+        self.trap(self.let(f"icmp eq i64 {self.stack[-1][1]}, 0"), TRAP_CODE["null reference"])

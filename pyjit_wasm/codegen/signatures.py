@@ -9,9 +9,11 @@ A signature is written in letters, parameters and results: "iI:f". Its object ho
   to_interp     native code to an interpreted function   (native calling convention)
   lazy          native code to a function that is not ready yet
   call_native   interpreted code to native code          (an interpreter handler)
+  tail_native   what is left of an activation to native code that it tail-called
 
 The native calling convention: (nest FUNC *, exec_env *, INSTANCE *, parameters...) -> results, where
-the FUNC travels in the static chain register, which compiled functions do not even look at.
+the FUNC travels in the static chain register, which compiled functions do not even look at. It is
+`tailcc`: a tail call may replace a frame by one with other parameters.
 """
 from pyjit_wasm.codegen.abi import LLVM, give_back, result_type, take_results
 from pyjit_wasm.codegen.boxing import box, unbox, width_error
@@ -21,6 +23,7 @@ from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import (ACTIVATION, CALL_SITE, EXEC_ENV, FRAME, FUNC, PYTHON_EXCEPTION, RUNTIME,
                                        SERVICE, THREAD)
 
+NATIVE = "tailcc"
 HANDLER_PARAMS = "ptr %ip, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x"
 FIRST_MEMORY = 16  # InstanceLayout: base of memory 0
 
@@ -48,13 +51,21 @@ class _Signature:
         return "".join(f", {t} {v}" for t, v in zip(self.types, values))
 
     def native(self, name):
-        return Function(self.result, name, "ptr nest %func, ptr %env, ptr %inst" + self.formal)
+        return Function(f"{NATIVE} {self.result}", name, "ptr nest %func, ptr %env, ptr %inst" + self.formal)
+
+    def tail_call(self, f, callee):
+        """End a native function as the call does, which takes this function's place."""
+        if self.result == "void":
+            f.do(f"musttail call {NATIVE} void {callee}")
+            f.do("ret void")
+        else:
+            f.do(f"ret {self.result} {f.let(f'musttail call {NATIVE} {self.result} {callee}')}")
 
     def call(self, f, func, env, values):
         """Call a FUNC's entry: the list of results."""
         entry, inst = f.load("ptr", func, FUNC.entry), f.load("ptr", func, FUNC.inst)
-        call = f"call {self.result} {entry}(ptr nest {func}, ptr {env}, ptr {inst}{self.actual(values)})"
-        return take_results(f, self.result_types, call)
+        call = f"call {NATIVE} {self.result} {entry}(ptr nest {func}, ptr {env}, ptr {inst}{self.actual(values)})"
+        return take_results(f, self.result_types, call, env)
 
 
 class _Objects:
@@ -310,16 +321,33 @@ def to_interp(s):
     f.store("ptr", previous, "%env", EXEC_ENV.activation)
     f.store("ptr", exit_fp, "%env", EXEC_ENV.exit_fp)
     f.store("ptr", top, "%env", EXEC_ENV.top)
+    following = f.load("ptr", "%env", EXEC_ENV.next_entry)
+    f.unlikely(f.let(f"icmp ne ptr {following}, null"), "tail")
     give_back(f, s.result_types, [f.load(t, fp, 8 * i - s.header) for i, t in enumerate(s.result_types)])
+    f.label("tail")
+    f.store("ptr", "null", "%env", EXEC_ENV.next_entry)
+    s.tail_call(f, f"{following}(ptr %env)")
     f.label("exhausted")
     f.do(f"call void @rt_trap(ptr %env, i64 {TRAP_CODE['call stack exhausted']})")
     f.do("unreachable")
     return str(f)
 
 
+def tail_native(s):
+    """Call the native function that an activation ended with, in its place: arguments are in the frame."""
+    f = Function(f"{NATIVE} {s.result}", "tail_native", "ptr %env")
+    func, fp = f.load("ptr", "%env", EXEC_ENV.next_func), f.load("ptr", "%env", EXEC_ENV.next_fp)
+    values = [f.load(t, fp, 8 * i - s.header) for i, t in enumerate(s.types)]
+    entry, inst = f.load("ptr", func, FUNC.entry), f.load("ptr", func, FUNC.inst)
+    s.tail_call(f, f"{entry}(ptr nest {func}, ptr %env, ptr {inst}{s.actual(values)})")
+    return str(f)
+
+
 def call_native(s):
-    """The handler a FUNC's `ip` leads to while its `entry` is native: %x is the FUNC, %fp its frame."""
+    """The handler a FUNC's `ip` leads to while its `entry` is native: %x is the FUNC, %fp its frame. The outermost
+    frame of an activation ends it: `to_interp` calls native code in its own place."""
     f = Function("preserve_nonecc void", "call_native", HANDLER_PARAMS)
+    f.unlikely(f.let(f"icmp eq ptr {f.load('ptr', '%fp', FRAME.caller_fp)}, null"), "outermost")
     f.store("ptr", f.at("%fp", FRAME.size), "%env", EXEC_ENV.top)
     f.store("ptr", "%fp", "%env", EXEC_ENV.exit_fp)
     values = [f.load(t, "%fp", 8 * i - s.header) for i, t in enumerate(s.types)]
@@ -329,6 +357,11 @@ def call_native(s):
     f.do(f"musttail call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr %mem, ptr %env, ptr %inst, "
          "ptr %x)")
     f.do("ret void")
+    f.label("outermost")
+    f.store("ptr", "@tail_native", "%env", EXEC_ENV.next_entry)
+    f.store("ptr", "%x", "%env", EXEC_ENV.next_func)
+    f.store("ptr", "%fp", "%env", EXEC_ENV.next_fp)
+    f.do("ret void")
     return str(f)
 
 
@@ -336,7 +369,7 @@ def source(letters, site_offset):
     """IR text of the trampolines of one signature. `site_offset`: where a callable keeps its CALL_SITE."""
     s = _Signature(letters)
     functions = [enter(s, "py_enter", _Objects(), site_offset), enter(s, "cells_enter", _Cells(), site_offset),
-                 py_host(s), c_host(s), lazy(s), to_interp(s), call_native(s)]
+                 py_host(s), c_host(s), lazy(s), to_interp(s), tail_native(s), call_native(s)]
     texts = ('@width = private constant [31 x i8] c"integer does not fit the width\\00"\n'
              '@count = private constant [24 x i8] c"wrong number of results\\00"\n'
              "@exit_code = external constant ptr\n")

@@ -7,7 +7,8 @@ from pyjit_wasm import config
 from pyjit_wasm.codegen import bulk, signal_handlers
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, FRAME, FUNC, MEM, PYTHON_EXCEPTION, RUNTIME)
+from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, FRAME, FUNC, MEM, PYTHON_EXCEPTION, RUNTIME,
+                                       SERVICE)
 
 DECLARATIONS = """
 @runtime = external constant i8
@@ -57,6 +58,7 @@ declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
 declare ptr @rt_raise(i64, i64, i64) nounwind
 declare void @rt_unwind(ptr) noreturn nounwind
 declare void @rt_poll(ptr) nounwind
+declare i64 @rt_other_type(ptr, i64, i64, i64) nounwind
 declare i64 @rt_memory_fill(ptr, ptr, i64, i32, i64) nounwind
 declare i64 @rt_memory_copy(ptr, ptr, ptr, i64, i64, i64) nounwind
 declare i64 @rt_memory_init(ptr, ptr, ptr, i64, i64, i64) nounwind
@@ -252,6 +254,17 @@ def service():
     return str(f) + str(g)
 
 
+def other_type():
+    """`rt_other_type(env, differs, actual, wanted)`: 1 if two types differ and the first is no subtype either."""
+    f = Function("i64", "rt_other_type", "ptr %env, i64 %differs, i64 %actual, i64 %wanted")
+    f.unlikely(f.let("icmp ne i64 %differs, 0"), "look")
+    f.do("ret i64 0")
+    f.label("look")
+    found = f.let(f"call i64 @rt_service(ptr %env, i64 {SERVICE['matches_type']}, i64 %actual, i64 %wanted, i64 0)")
+    f.do(f"ret i64 {f.let(f'xor i64 {found}, 1')}")
+    return str(f)
+
+
 def link_functions():
     """`rt_link(inst, first FUNC, count)`: make an instance's function instances its own."""
     return f"""
@@ -292,5 +305,5 @@ def get_buffer(mem_offset):
 def source(retry_signal, mem_offset):
     """IR text of the whole support object."""
     handlers = signal_handlers.fault_handler() + signal_handlers.interrupt_handler(retry_signal)
-    return "".join((DECLARATIONS, COLD, walk(), traps(), handlers, service(), bulk.source(), link_functions(),
+    return "".join((DECLARATIONS, COLD, walk(), traps(), handlers, service(), other_type(), bulk.source(), link_functions(),
                     get_buffer(mem_offset)))

@@ -1,6 +1,6 @@
 """A compile unit: functions of one module compiled together, so that calls inside are direct.
 
-`@f<idx>` are internal; functions that are called from elsewhere have an `@entry<idx>` with the native
+`@f<idx>` are internal, `fastcc` unless the module makes tail calls; functions that are called from elsewhere have an `@entry<idx>` with the native
 calling convention, functions whose loops running calls may enter an `@osr<idx>`.
 
 Debug information says which instruction of which function every trap and call is: line is the byte
@@ -44,6 +44,8 @@ class Unit:
         self.module, self.layout, self.facts = module, layout, facts
         self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
         self.explicit, self.strict_traps = explicit, strict_traps
+        tails = any(f.tail_calls for f in facts)
+        self.convention, self.tail = ("tailcc", "musttail ") if tails else ("fastcc", "")
         imported = sum(1 for i in module.imports if isinstance(i.type, MemType))
         self.bounded_memories = {i for i, m in enumerate(module.mems)
                                  if i >= imported and m.limits.min <= MAX_GUARDED_PAGES}
@@ -91,7 +93,8 @@ class Unit:
         formal = "".join(f", {t} %a{i}" for i, t in enumerate(types))
         result = result_type([LLVM[letter(t)] for t in functype.results])
         scope = self.scope(f"{ENTRY}{funcidx}", 0)
-        call = f"call fastcc {result} @f{funcidx}(ptr %env, ptr %inst{formal}), !dbg {self.location(0, scope)}"
+        call = (f"{self.tail}call {self.convention} {result} @f{funcidx}(ptr %env, ptr %inst{formal}), "
+                f"!dbg {self.location(0, scope)}")
         body = f"  {call}\n  ret void" if result == "void" else f"  %r = {call}\n  ret {result} %r"
-        return (f"define {result} @entry{funcidx}(ptr nest %func, ptr %env, ptr %inst{formal}) "
+        return (f"define tailcc {result} @entry{funcidx}(ptr nest %func, ptr %env, ptr %inst{formal}) "
                 f"#0 !dbg {scope} {{\n{body}\n}}\n")

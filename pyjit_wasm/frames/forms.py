@@ -100,7 +100,14 @@ SPECIAL = (
     ("call", "us", False),              # FUNC in the instance, callee's fp
     ("call.import", "us", False),       # FUNC * in the instance, callee's fp
     ("call_indirect", "uuss", False),   # TABLE * and type id in the instance, index, callee's fp
-    ("restore", "", False),             # lands here after a call into another instance
+    ("call_ref", "ss", False),          # reference, callee's fp
+    ("restore", "", False),             # behind each call: lands here after one into another instance
+    # tail calls end with: first argument, slots of arguments, where they go, callee's fp
+    ("return_call", "ususs", False),    # FUNC in the instance
+    ("return_call.import", "ususs", False),
+    ("return_call_indirect", "uussuss", False),  # TABLE * and type id in the instance, index
+    ("return_call_ref", "ssuss", False),
+    ("ref.as_non_null", "s", False),
     ("copy", "ss", True),
     ("const.i", "si", True),
     ("const.I", "sI", True),

@@ -147,9 +147,12 @@ class Instructions(AbstractStack):
         fp = self.arguments(functype)
         if imm < self.module.imported_funcs:
             self.emit("call.import", (self.layout.imports[imm], fp))
-            self.emit("restore", ())
         else:
             self.emit("call", (self.layout.funcs[imm], fp))
+        self.finish_call(functype)
+
+    def finish_call(self, functype):
+        self.emit("restore", ())
         self.push_temps(len(functype.results))
 
     def call_indirect(self, op, imm):
@@ -159,8 +162,39 @@ class Instructions(AbstractStack):
         slot = self.place(index)  # the callee's header may come to lie on it: the handler reads it first
         fp = self.arguments(functype)
         self.emit("call_indirect", (self.layout.tables[table], self.layout.type_ids[typeidx], slot, fp))
-        self.emit("restore", ())
-        self.push_temps(len(functype.results))
+        self.finish_call(functype)
+
+    def call_ref(self, op, imm):
+        functype = self.module.types[imm].comp
+        slot = self.place(self.pop())
+        self.emit("call_ref", (slot, self.arguments(functype)))
+        self.finish_call(functype)
+
+    def tail_arguments(self, functype):
+        """Put the arguments into their slots and pop them; the last fields of a tail call's form. The callee's
+        frame replaces this one: its arguments go where this function's were, its header behind them."""
+        count, first = len(functype.params), self.arguments(functype) - header_slots(functype)
+        return first, count, -self.header, header_slots(functype) - self.header
+
+    def return_call(self, op, imm):
+        fields = self.tail_arguments(self.module.funcs[imm].comp)
+        if imm < self.module.imported_funcs:
+            self.emit("return_call.import", (self.layout.imports[imm], *fields))
+        else:
+            self.emit("return_call", (self.layout.funcs[imm], *fields))
+        self.dead = 1
+
+    def return_call_indirect(self, op, imm):
+        typeidx, table = imm
+        slot = self.place(self.pop())
+        fields = self.tail_arguments(self.module.types[typeidx].comp)
+        self.emit("return_call_indirect", (self.layout.tables[table], self.layout.type_ids[typeidx], slot, *fields))
+        self.dead = 1
+
+    def return_call_ref(self, op, imm):
+        slot = self.place(self.pop())
+        self.emit("return_call_ref", (slot, *self.tail_arguments(self.module.types[imm].comp)))
+        self.dead = 1
 
     def memory_size(self, op, imm):
         self.emit("memory.size", (self.push(), self.layout.memories[imm]))
@@ -222,6 +256,9 @@ class Instructions(AbstractStack):
     def ref_is_null(self, op, imm):
         reference = self.place(self.pop())
         self.emit("i64.eq.si", (self.push(), reference, 0))
+
+    def ref_as_non_null(self, op, imm):
+        self.emit("ref.as_non_null", (self.place(self.stack[-1]),))
 
     def ref_func(self, op, imm):
         if imm < self.module.imported_funcs:

@@ -2,6 +2,7 @@
 from pyjit_wasm import config
 from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.errors import FrameTooLarge
+from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.instructions import Instructions
 from pyjit_wasm.frames.stack import FIRST_LOCAL, LOCAL, SUM, TEMP, Value, header_slots
 from pyjit_wasm.frames.walk import RULES, block_type
@@ -197,6 +198,27 @@ class Operands(Instructions):
             self.branch_on(comparison, direct, target)
         else:
             self.branch("br_if" if direct else "br_unless", (self.place(condition),), target)
+        if not direct:
+            self.jump(control)
+            self.bind(target)
+
+    def br_on_null(self, op, imm):
+        reference = self.pop()
+        self.branch_on_reference(reference, self.target(imm), True)
+        self.stack.append(reference)
+        self.next = reference.slot + 1
+
+    def br_on_non_null(self, op, imm):
+        self.branch_on_reference(self.stack[-1], self.target(imm), False)
+        self.pop()
+
+    def branch_on_reference(self, reference, control, null):
+        """Branch with what is on the stack if a reference is null, or is not."""
+        slot = self.place(reference)
+        self.release()
+        direct = control.kind != "func" and self.unmoved(control)
+        target = control if direct else Label()
+        self.branch_on((FORMS["i64.eq.si"], slot, 0, True), null == direct, target)
         if not direct:
             self.jump(control)
             self.bind(target)

@@ -9,7 +9,8 @@ _SAME = """block loop end br br_if br_table call call_indirect unreachable nop d
 local.get local.set local.tee global.get global.set
 memory.size memory.grow memory.fill memory.copy memory.init data.drop
 table.get table.set table.size table.grow table.fill table.copy table.init elem.drop
-ref.null ref.is_null ref.func"""
+ref.null ref.is_null ref.func ref.as_non_null br_on_null br_on_non_null
+call_ref return_call return_call_indirect return_call_ref"""
 # mnemonic: name of the method
 RULES = {name: name.replace(".", "_") for name in _SAME.split()}
 RULES |= {"if": "if_", "else": "else_", "return": "return_"}

@@ -60,7 +60,11 @@ def loop_hot(h):
     h.dispatch()
     h.label("switch")
     entry = h.let(f"inttoptr i64 {native} to ptr")
-    h.do(f"call void {entry}(ptr nest {func}, ptr %env, ptr %inst, ptr %fp, i32 {h.field(1)})")
+    callee = h.let(f"call ptr {entry}(ptr nest {func}, ptr %env, ptr %inst, ptr %fp, i32 {h.field(1)})")
+    h.branch(h.let(f"icmp eq ptr {callee}, null"), "finished", "tail")
+    h.label("tail")  # it ended in a tail call, for which the frame is ready
+    h.go("@h.tail.far", fp=h.load("ptr", "%env", EXEC_ENV.next_fp), x=callee)
+    h.label("finished")
     leave(h)
 
 
@@ -119,8 +123,13 @@ def begin_call(h, func, fp, return_ip, inst="%inst", mem="%mem"):
     h.dispatch(h.load("ptr", func, FUNC.ip), fp, mem, inst, func)
 
 
+def behind_call(h):
+    """Where a call within the instance returns to: behind `restore`."""
+    return h.at("%ip", h.form.size + FORMS["restore"].size)
+
+
 def call(h):
-    begin_call(h, h.instance(0), h.slot(1), h.at("%ip", h.form.size))
+    begin_call(h, h.instance(0), h.slot(1), behind_call(h))
 
 
 def call_import(h):
@@ -140,19 +149,108 @@ def restore(h):
     h.dispatch(mem=h.load("ptr", inst, FIRST_MEMORY), inst=inst)
 
 
-def call_indirect(h):
-    table, index = h.load("ptr", h.instance(0)), h.index(2)
-    fp = h.slot(3)
-    func = element(h, table, index, "undefined element")
+def table_function(h, top):
+    """The function that the first fields (table, type, index) lead to. `top`: the end of this frame."""
+    func = element(h, h.load("ptr", h.instance(0)), h.index(2), "undefined element")
     h.trap(h.let(f"icmp eq ptr {func}, null"), TRAP_CODE["uninitialized element"])
     wanted, actual = h.load("i64", h.instance(1)), h.load("i64", func, FUNC.type_id)
-    h.trap(h.let(f"icmp ne i64 {wanted}, {actual}"), TRAP_CODE["indirect call type mismatch"])
+    h.unlikely(h.let(f"icmp ne i64 {wanted}, {actual}"), "other")
+    h.do("br label %matches")
+    h.label("other")
+    h.store("ptr", top, "%env", EXEC_ENV.top)
+    h.store("ptr", "%fp", "%env", EXEC_ENV.exit_fp)
+    matches = h.service("matches_type", actual, wanted)
+    h.trap(h.let(f"icmp eq i64 {matches}, 0"), TRAP_CODE["indirect call type mismatch"])
+    h.do("br label %matches")
+    h.label("matches")
+    return func
+
+
+def call_indirect(h):
+    fp = h.slot(3)
+    call_function(h, table_function(h, h.at(fp, FRAME.size)), fp)
+
+
+def call_ref(h):
+    func = h.value(0, "ptr")
+    h.trap(h.let(f"icmp eq ptr {func}, null"), TRAP_CODE["null function reference"])
+    call_function(h, func, h.slot(1))
+
+
+def call_function(h, func, fp):
     same = h.let(f"icmp eq ptr {h.load('ptr', func, FUNC.inst)}, %inst")
     h.branch(same, "near", "far")
     h.label("near")
-    begin_call(h, func, fp, h.at("%ip", h.form.size + FORMS["restore"].size))
+    begin_call(h, func, fp, behind_call(h))
     h.label("far")
     begin_foreign_call(h, func, fp)
+
+
+def tail_call(h, func, field, foreign):
+    """Replace this frame by the callee's. Fields from `field` on: first argument, slots of arguments, where they
+    go, the callee's fp. Going up never overwrites an argument that is still to be read."""
+    source, target, fp = h.slot(field), h.slot(field + 2), h.slot(field + 3)
+    return_ip, caller = h.load("ptr", "%fp", FRAME.return_ip), h.load("ptr", "%fp", FRAME.caller_fp)
+    count = h.offset(field + 1)
+    h.do("br label %start")
+    h.label("start")
+    h.do("br label %move")
+    h.label("move")
+    h.do("%i = phi i64 [ 0, %start ], [ %i1, %word ]")
+    h.branch(h.let(f"icmp eq i64 %i, {count}"), "moved", "word")
+    h.label("word")
+    word = h.load("i64", h.let(f"getelementptr i64, ptr {source}, i64 %i"))
+    h.store("i64", word, h.let(f"getelementptr i64, ptr {target}, i64 %i"))
+    h.do("%i1 = add i64 %i, 1")
+    h.do("br label %move")
+    h.label("moved")
+    h.store("ptr", return_ip, fp, FRAME.return_ip)
+    h.store("ptr", caller, fp, FRAME.caller_fp)
+    if foreign:
+        h.go("@h.tail.far", fp=fp, x=func)
+    else:
+        h.dispatch(h.load("ptr", func, FUNC.ip), fp, x=func)
+
+
+def tail_far(h):
+    """Go on in %x, whose frame %fp is ready, perhaps in another instance: a caller in this one that does not
+    expect it is made to return through the `restore` behind its call."""
+    inst = h.load("ptr", "%x", FUNC.inst)
+    caller = h.load("ptr", "%fp", FRAME.caller_fp)
+    h.branch(h.let(f"icmp eq ptr {caller}, null"), "ready", "look")
+    h.label("look")
+    ip = h.load("ptr", "%fp", FRAME.return_ip)
+    h.branch(h.let(f"icmp eq ptr {h.load('ptr', ip)}, @h.restore"), "ready", "near")
+    h.label("near")
+    h.store("ptr", "%inst", caller, 8 * SAVED_INSTANCE)
+    h.store("ptr", h.at(ip, -FORMS["restore"].size), "%fp", FRAME.return_ip)
+    h.do("br label %ready")
+    h.label("ready")
+    h.dispatch(h.load("ptr", "%x", FUNC.ip), mem=h.load("ptr", inst, FIRST_MEMORY), inst=inst)
+
+
+def return_call(h):
+    tail_call(h, h.instance(0), 1, False)
+
+
+def return_call_import(h):
+    tail_call(h, h.load("ptr", h.instance(0)), 1, True)
+
+
+def return_call_indirect(h):
+    top = h.let(f"getelementptr i64, ptr {h.slot(3)}, i64 {h.offset(4)}")
+    tail_call(h, table_function(h, top), 3, True)
+
+
+def return_call_ref(h):
+    func = h.value(0, "ptr")
+    h.trap(h.let(f"icmp eq ptr {func}, null"), TRAP_CODE["null function reference"])
+    tail_call(h, func, 1, True)
+
+
+def ref_as_non_null(h):
+    h.trap(h.let(f"icmp eq i64 {h.value(0, 'i64')}, 0"), TRAP_CODE["null reference"])
+    h.dispatch()
 
 
 def element(h, table, index, trap):
@@ -308,7 +406,10 @@ SPECIAL = {
     "enter": enter, "loop": loop, "br": br, "br_if": br_if, "br_unless": br_unless, "br_table": br_table,
     "back.br": br, "back.br_if": br_if, "back.br_unless": br_unless,
     "return": leave, "return.s": return_slot, "unreachable": unreachable, "call": call,
-    "call.import": call_import, "call_indirect": call_indirect, "restore": restore, "copy": copy,
+    "call.import": call_import, "call_indirect": call_indirect, "call_ref": call_ref, "restore": restore,
+    "return_call": return_call, "return_call.import": return_call_import,
+    "return_call_indirect": return_call_indirect, "return_call_ref": return_call_ref,
+    "ref.as_non_null": ref_as_non_null, "copy": copy,
     "const.i": const_word, "const.I": const_double_word, "select": select, "global.get": global_get,
     "global.get.import": global_get_import, "global.set": global_set, "global.set.import": global_set_import,
     "memory.size": memory_size, "memory.grow": memory_grow, "memory.fill": memory_fill,
@@ -319,4 +420,4 @@ SPECIAL = {
 }
 # handlers that no form has: (the form whose fields they read, function)
 HIDDEN = {"enter.hot": ("enter", enter_hot), "loop.hot": ("loop", loop_hot), "prepare": ("return", prepare),
-          "exit": ("return", exit_)}
+          "exit": ("return", exit_), "tail.far": ("return", tail_far)}

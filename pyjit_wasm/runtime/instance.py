@@ -1,11 +1,13 @@
 """Module instances (spec 4.5.4): the INSTANCE block, its globals, tables, memories and segments."""
 import ctypes
 
+from pyjit_wasm import config
 from pyjit_wasm.errors import Trap, UnsupportedError
 from pyjit_wasm.runtime import sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, SPAN
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, HostFunc, MemoryInst, TableInst
+from pyjit_wasm.types import FuncType
 
 _KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst: "memories", GlobalInst: "globals"}
 
@@ -16,6 +18,8 @@ def check_supported(module):
         raise UnsupportedError("exceptions are not supported yet")
     if any(m.shared for m in module.mems):
         raise UnsupportedError("shared memories are not supported yet")
+    if any(len(t.comp.results) > config.MAX_RESULTS for t in module.types if isinstance(t.comp, FuncType)):
+        raise UnsupportedError(f"functions have {config.MAX_RESULTS} results at most")
 
 
 class ModuleInstance:

@@ -31,11 +31,18 @@ EXEC_ENV = Struct(
     "trace",          # code addresses taken by the last trap: array of MAX_TRACE words,
     "trace_len",      # how many are filled
     "user_data",
+    # how an interpreter activation goes on when its outermost frame made a tail call to native code:
+    "next_entry",     # what calls it with the arguments of a frame,
+    "next_func",      # its FUNC,
+    "next_fp",        # and that frame
 )
 PYTHON_EXCEPTION = 0xFFFF
 
 # One for each thread that ran wasm, found by pthread_getspecific.
-THREAD = Struct("env", "native_limit", "interrupted")
+THREAD = Struct(
+    "env", "native_limit", "interrupted",
+    "results",        # results that do not fit registers: 16 bytes each, config.MAX_RESULTS of them
+)
 
 # What a Python-callable export calls: exec_env, function, 1 when the GIL is kept.
 CALL_SITE = Struct("env", "func", "keep_gil")
@@ -68,7 +75,7 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "ranges",
 
 # What generated code asks of Python, through one door (runtime.services).
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
-            "raise_in_use", "to_ref", "from_ref")
+            "raise_in_use", "to_ref", "from_ref", "matches_type")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 

@@ -6,6 +6,7 @@ from pyjit_wasm.runtime.layout import FUNC, INSTANCE_OBJECT
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.tiering import units
 from pyjit_wasm.tiering.module_code import NEVER, TOO_LARGE
+from pyjit_wasm.types import by_id, matches_heap
 
 
 def _word(address):
@@ -32,6 +33,12 @@ def prepare(func, _from_interpreter, _):
             code.translate(funcidx)
         code.publish(funcidx)
     return 0
+
+
+@provides
+def matches_type(actual, wanted, _):
+    """Whether a function of one type, given by `id`, may be called as one of another (spec 4.4.8)."""
+    return int(matches_heap(by_id(actual), by_id(wanted)))
 
 
 @provides

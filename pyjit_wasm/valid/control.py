@@ -130,6 +130,7 @@ def call(callee):
 
 def tail_call(callee):
     def rule(body, imm):
+        body.tail_calls = True
         _tail(body, callee(body, imm))
     return rule
 
