@@ -1,4 +1,9 @@
-"""Signatures in letters, "iI:f", and the LLVM types that the native calling convention passes."""
+"""Signatures in letters, "iI:f", and how the native calling convention passes values.
+
+Functions take (nest FUNC *, exec_env *, INSTANCE *, parameters...). Parameters and results are in registers as far as
+there are any; the rest goes through memory of the thread, `THREAD.overflow`. So no function has parameters on the
+machine stack, and any can take any other's place in a tail call (LLVM 22 loses stack arguments of `musttail`).
+"""
 from pyjit_wasm.errors import UnsupportedError
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.types import F32, F64, I32, I64, RefType
@@ -23,13 +28,48 @@ def signature(functype):
 
 
 _AS_INTEGER = {"float": "i32", "double": "i64"}
-_REGISTERS = 3
+_INTEGERS, _FLOATS, _RESULTS = 4, 8, 3  # registers for parameters, for results
+
+
+def _overflow(f, env):
+    return f.load("ptr", f.load("ptr", env, EXEC_ENV.thread), THREAD.overflow)
+
+
+def split(types):
+    """(indices of the parameters in registers, of those in memory)."""
+    left, places = [_INTEGERS, _FLOATS], ([], [])
+    for index, type in enumerate(types):
+        kind = type not in ("i32", "i64")
+        left[kind] -= 1
+        places[left[kind] < 0].append(index)
+    return places
+
+
+def formal(types):
+    """Text of the parameters in registers, after others: `%a<index>`."""
+    return "".join(f", {types[i]} %a{i}" for i in split(types)[0])
+
+
+def take_parameters(f, types):
+    """At a function's start: define the `%a<index>` that come through memory."""
+    memory = split(types)[1]
+    place = _overflow(f, "%env") if memory else None
+    for index in memory:
+        f.do(f"%a{index} = load {types[index]}, ptr {f.at(place, 16 * index)}")
+
+
+def pass_arguments(f, types, values, env="%env"):
+    """Before a call: put arguments into memory; text of those in registers, after others."""
+    registers, memory = split(types)
+    place = _overflow(f, env) if memory else None
+    for index in memory:
+        f.store(types[index], values[index], place, 16 * index)
+    return "".join(f", {types[i]} {values[i]}" for i in registers)
 
 
 def in_registers(types):
-    """Whether results come back in registers; else through memory of the thread. LLVM would do the like, but not
-    for tail calls."""
-    return len(types) <= _REGISTERS
+    """Whether results come back in registers."""
+    return len(types) <= _RESULTS
 
 
 def result_type(types):
@@ -40,14 +80,10 @@ def result_type(types):
     return "{" + ", ".join(_AS_INTEGER.get(t, t) for t in types) + "}" if types and in_registers(types) else "void"
 
 
-def _memory(f, env):
-    return f.load("ptr", f.load("ptr", env, EXEC_ENV.thread), THREAD.results)
-
-
 def give_back(f, types, values):
     """Write the `ret` of values of LLVM types."""
     if not in_registers(types):
-        place = _memory(f, "%env")
+        place = _overflow(f, "%env")
         for index, (type, value) in enumerate(zip(types, values)):
             f.store(type, value, place, 16 * index)
         f.do("ret void")
@@ -67,7 +103,7 @@ def take_results(f, types, call, env="%env"):
     """Write a call (text from `call` on) made with `env`; the names of its results."""
     if not in_registers(types):
         f.do(call)
-        place = _memory(f, env)
+        place = _overflow(f, env)
         return [f.load(type, place, 16 * index) for index, type in enumerate(types)]
     if not types:
         f.do(call)

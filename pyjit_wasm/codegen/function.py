@@ -11,6 +11,7 @@ Where LLVM is not WebAssembly:
 - nothing is marked `mustprogress` or `willreturn`: endless loops are legal;
 - tail-call optimisation is off: it would turn endless recursion into an endless loop.
 """
+from pyjit_wasm.codegen import abi
 from pyjit_wasm.codegen.abi import give_back, result_type
 from pyjit_wasm.codegen.body import llvm_type, zero
 from pyjit_wasm.codegen.control import ControlFlow
@@ -30,13 +31,18 @@ class Function(ControlFlow):
     def function(self):
         """The function itself: `@f<idx>`, internal to the unit."""
         types = [llvm_type(t) for t in self.functype.results]
-        formal = "".join(f", {t} %a{i}" for i, t in enumerate(self.local_types[:self.params]))
+        parameters = self.local_types[:self.params]
+        if self.unit.tail:
+            formal = abi.formal(parameters)
+            abi.take_parameters(self, parameters)
+        else:
+            formal = "".join(f", {t} %a{i}" for i, t in enumerate(parameters))
         self.start_locals()
         self.walk("")
         self.label("return")
         give_back(self, types, [self.load(t, f"%r0.{i}") for i, t in enumerate(types)])
-        head = (f"define internal {self.unit.convention} {result_type(types)} @f{self.funcidx}(ptr %env, ptr %inst{formal}) #0 "
-                f"!dbg {self.scope} {{")
+        head = (f"define internal {self.unit.convention} {result_type(types)} @f{self.funcidx}"
+                f"(ptr %env, ptr %inst{formal}) #0 !dbg {self.scope} {{")
         return self.assemble(head, self.prologue())
 
     def loop_entry(self):

@@ -2,7 +2,7 @@
 import struct
 
 from pyjit_wasm.codegen import rows
-from pyjit_wasm.codegen.abi import result_type, take_results
+from pyjit_wasm.codegen.abi import pass_arguments, result_type, take_results
 from pyjit_wasm.codegen.body import INVARIANT, Body, llvm_type
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.opcodes.op import double
@@ -123,11 +123,15 @@ class Instructions(Body):
     def global_set(self, op, imm):
         self.store(llvm_type(self.module.globals[imm].valtype), self.pop(), self.global_cell(imm))
 
-    def arguments(self, functype):
+    def arguments(self, functype, native=True):
+        """Pop arguments and pass them in the native calling convention, or all as LLVM likes best; text
+        of those behind the first two."""
         count = len(functype.params)
-        values = self.stack[len(self.stack) - count:] if count else []
+        passed = self.stack[len(self.stack) - count:] if count else []
         del self.stack[len(self.stack) - count:]
-        return "".join(f", {type} {value}" for type, value in values)
+        if native:
+            return pass_arguments(self, [type for type, _ in passed], [value for _, value in passed])
+        return "".join(f", {type} {value}" for type, value in passed)
 
     def finish_call(self, functype, callee):
         """Write the call; push its results."""
@@ -137,11 +141,12 @@ class Instructions(Body):
 
     def call(self, op, imm):
         functype = self.module.funcs[imm].comp
-        result, arguments = self.result(functype), self.arguments(functype)
         if imm in self.unit.members:
-            self.finish_call(functype, f"{self.unit.convention} {result} @f{imm}(ptr %env, ptr %inst{arguments})")
+            arguments = self.arguments(functype, native=bool(self.unit.tail))
+            self.finish_call(functype, f"{self.unit.convention} {self.result(functype)} @f{imm}"
+                                       f"(ptr %env, ptr %inst{arguments})")
         else:
-            self.call_func(functype, *self.func_at(imm), arguments)
+            self.call_func(functype, *self.func_at(imm))
 
     def func_at(self, funcidx):
         """(FUNC, its instance) of a function of this module."""
@@ -153,15 +158,16 @@ class Instructions(Body):
     def result(self, functype):
         return result_type([llvm_type(t) for t in functype.results])
 
-    def call_func(self, functype, func, inst, arguments):
+    def call_func(self, functype, func, inst):
         """Call through a FUNC's entry."""
+        arguments = self.arguments(functype)
         entry = self.load("ptr", func, FUNC.entry)
         self.finish_call(functype, f"tailcc {self.result(functype)} {entry}(ptr nest {func}, ptr %env, ptr {inst}"
                                    f"{arguments})")
 
     def call_indirect(self, op, imm):
         functype = self.module.types[imm[0]].comp
-        self.call_func(functype, *self.table_function(*imm), self.arguments(functype))
+        self.call_func(functype, *self.table_function(*imm))
 
     def table_function(self, typeidx, tableidx):
         """(FUNC, its instance) of the element whose index is on the stack, of the type it must have."""
@@ -187,7 +193,7 @@ class Instructions(Body):
 
     def call_ref(self, op, imm):
         functype = self.module.types[imm].comp
-        self.call_func(functype, *self.reference_function(), self.arguments(functype))
+        self.call_func(functype, *self.reference_function())
 
     def mem(self, index):
         return self.word(self.layout.memories[index] + 8)

@@ -12,10 +12,10 @@ A signature is written in letters, parameters and results: "iI:f". Its object ho
   tail_native   what is left of an activation to native code that it tail-called
 
 The native calling convention: (nest FUNC *, exec_env *, INSTANCE *, parameters...) -> results, where
-the FUNC travels in the static chain register, which compiled functions do not even look at. It is
-`tailcc`: a tail call may replace a frame by one with other parameters.
+the FUNC travels in the static chain register, which compiled functions do not even look at. `codegen.abi` has
+the details. It is `tailcc`: a tail call may replace a frame by one with other parameters.
 """
-from pyjit_wasm.codegen.abi import LLVM, give_back, result_type, take_results
+from pyjit_wasm.codegen.abi import LLVM, formal, give_back, pass_arguments, result_type, take_parameters, take_results
 from pyjit_wasm.codegen.boxing import box, unbox, width_error
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, give_gil, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
@@ -44,14 +44,12 @@ class _Signature:
         self.result_types = [LLVM[c] for c in results]
         self.result = result_type(self.result_types)
         self.header = 8 * max(len(params), len(results))  # FRAME above this many bytes of slots
-        self.formal = "".join(f", {t} %a{i}" for i, t in enumerate(self.types))
         self.names = [f"%a{i}" for i in range(len(params))]
 
-    def actual(self, values):
-        return "".join(f", {t} {v}" for t, v in zip(self.types, values))
-
     def native(self, name):
-        return Function(f"{NATIVE} {self.result}", name, "ptr nest %func, ptr %env, ptr %inst" + self.formal)
+        f = Function(f"{NATIVE} {self.result}", name, "ptr nest %func, ptr %env, ptr %inst" + formal(self.types))
+        take_parameters(f, self.types)
+        return f
 
     def tail_call(self, f, callee):
         """End a native function as the call does, which takes this function's place."""
@@ -63,8 +61,9 @@ class _Signature:
 
     def call(self, f, func, env, values):
         """Call a FUNC's entry: the list of results."""
+        arguments = pass_arguments(f, self.types, values, env)
         entry, inst = f.load("ptr", func, FUNC.entry), f.load("ptr", func, FUNC.inst)
-        call = f"call {NATIVE} {self.result} {entry}(ptr nest {func}, ptr {env}, ptr {inst}{self.actual(values)})"
+        call = f"call {NATIVE} {self.result} {entry}(ptr nest {func}, ptr {env}, ptr {inst}{arguments})"
         return take_results(f, self.result_types, call, env)
 
 
@@ -278,7 +277,8 @@ def c_host(s):
     """wasm to a C function pointer; a signal that came while it ran is looked at behind it."""
     f = s.native("c_host")
     host = f.load("ptr", "%func", FUNC.host)
-    values = take_results(f, s.result_types, f"call {s.result} {host}({s.actual(s.names)[2:]})")
+    arguments = ", ".join(f"{t} {v}" for t, v in zip(s.types, s.names))
+    values = take_results(f, s.result_types, f"call {s.result} {host}({arguments})")
     flag = f.load("i64", f.load("ptr", "%env", EXEC_ENV.thread), THREAD.interrupted)
     f.branch(f.let(f"icmp eq i64 {flag}, 0"), "done", "poll")
     f.label("poll")
@@ -339,7 +339,7 @@ def tail_native(s):
     func, fp = f.load("ptr", "%env", EXEC_ENV.next_func), f.load("ptr", "%env", EXEC_ENV.next_fp)
     values = [f.load(t, fp, 8 * i - s.header) for i, t in enumerate(s.types)]
     entry, inst = f.load("ptr", func, FUNC.entry), f.load("ptr", func, FUNC.inst)
-    s.tail_call(f, f"{entry}(ptr nest {func}, ptr %env, ptr {inst}{s.actual(values)})")
+    s.tail_call(f, f"{entry}(ptr nest {func}, ptr %env, ptr {inst}{pass_arguments(f, s.types, values)})")
     return str(f)
 
 

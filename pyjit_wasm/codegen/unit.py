@@ -6,8 +6,8 @@ calling convention, functions whose loops running calls may enter an `@osr<idx>`
 Debug information says which instruction of which function every trap and call is: line is the byte
 offset in the module, the subprogram's name the function index, inlining included.
 """
-from pyjit_wasm.codegen.abi import LLVM, letter, result_type
-from pyjit_wasm.codegen.text import COLD
+from pyjit_wasm.codegen.abi import LLVM, formal, letter, result_type, take_parameters
+from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.config import MAX_GUARDED_PAGES
 from pyjit_wasm.types import MemType
 
@@ -76,13 +76,12 @@ class Unit:
 
     def source(self):
         """IR text. What it takes to write it is imported here: a warm start does without."""
-        from pyjit_wasm.codegen import rows
-        from pyjit_wasm.codegen.function import Function
+        from pyjit_wasm.codegen import function, rows
         from pyjit_wasm.codegen.support import INTERFACE
 
-        functions = [Function(self, f).function() for f in sorted(self.members)]
+        functions = [function.Function(self, f).function() for f in sorted(self.members)]
         self.scopes = {}  # a subprogram belongs to one function
-        loops = [Function(self, f).loop_entry() for f in self.osr]
+        loops = [function.Function(self, f).loop_entry() for f in self.osr]
         entries = [self.entry(f) for f in self.entries]
         head = (INTERFACE, _DECLARATIONS, rows.declarations(), COLD, _METADATA, _ATTRIBUTES)
         return "".join((*head, *functions, *loops, *entries, *self.metadata))
@@ -90,11 +89,16 @@ class Unit:
     def entry(self, funcidx):
         functype = self.module.funcs[funcidx].comp
         types = [LLVM[letter(t)] for t in functype.params]
-        formal = "".join(f", {t} %a{i}" for i, t in enumerate(types))
         result = result_type([LLVM[letter(t)] for t in functype.results])
         scope = self.scope(f"{ENTRY}{funcidx}", 0)
-        call = (f"{self.tail}call {self.convention} {result} @f{funcidx}(ptr %env, ptr %inst{formal}), "
+        f = Function(f"tailcc {result}", f"entry{funcidx}", "ptr nest %func, ptr %env, ptr %inst" + formal(types),
+                     f"#0 !dbg {scope}")
+        if self.tail:
+            arguments = formal(types)  # those in memory stay there
+        else:
+            take_parameters(f, types)
+            arguments = "".join(f", {t} %a{i}" for i, t in enumerate(types))
+        call = (f"{self.tail}call {self.convention} {result} @f{funcidx}(ptr %env, ptr %inst{arguments}), "
                 f"!dbg {self.location(0, scope)}")
-        body = f"  {call}\n  ret void" if result == "void" else f"  %r = {call}\n  ret {result} %r"
-        return (f"define tailcc {result} @entry{funcidx}(ptr nest %func, ptr %env, ptr %inst{formal}) "
-                f"#0 !dbg {scope} {{\n{body}\n}}\n")
+        f.do(f"{call}\n  ret void" if result == "void" else f"%r = {call}\n  ret {result} %r")
+        return str(f)

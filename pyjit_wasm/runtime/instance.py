@@ -18,8 +18,9 @@ def check_supported(module):
         raise UnsupportedError("exceptions are not supported yet")
     if any(m.shared for m in module.mems):
         raise UnsupportedError("shared memories are not supported yet")
-    if any(len(t.comp.results) > config.MAX_RESULTS for t in module.types if isinstance(t.comp, FuncType)):
-        raise UnsupportedError(f"functions have {config.MAX_RESULTS} results at most")
+    if any(len(values) > config.MAX_VALUES for t in module.types if isinstance(t.comp, FuncType)
+           for values in (t.comp.params, t.comp.results)):
+        raise UnsupportedError(f"functions have {config.MAX_VALUES} parameters and results at most")
 
 
 class ModuleInstance:

@@ -41,7 +41,7 @@ PYTHON_EXCEPTION = 0xFFFF
 # One for each thread that ran wasm, found by pthread_getspecific.
 THREAD = Struct(
     "env", "native_limit", "interrupted",
-    "results",        # results that do not fit registers: 16 bytes each, config.MAX_RESULTS of them
+    "overflow",       # arguments and results that do not fit registers: 16 bytes each
 )
 
 # What a Python-callable export calls: exec_env, function, 1 when the GIL is kept.

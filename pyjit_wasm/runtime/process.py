@@ -100,9 +100,9 @@ def new_thread(*_):
     low, size = _stack_bounds()
     reserve = min(config.NATIVE_STACK_RESERVE, size // 4)
     limit = max(low + reserve, low + size - config.NATIVE_STACK_LIMIT)
-    thread = libc.libc.calloc(1, THREAD.size + 16 * config.MAX_RESULTS)
+    thread = libc.libc.calloc(1, THREAD.size + 16 * config.MAX_VALUES)
     ctypes.c_uint64.from_address(thread + THREAD.native_limit).value = limit
-    ctypes.c_uint64.from_address(thread + THREAD.results).value = thread + THREAD.size
+    ctypes.c_uint64.from_address(thread + THREAD.overflow).value = thread + THREAD.size
     libc.libc.pthread_setspecific(_key, thread)
     return thread
 
