@@ -14,8 +14,9 @@ _HOMES = {
     "instance": ("Instance", "load"),
     "function": ("Function",),
     "externs": ("Memory", "Table", "Global"),
+    "tag": ("Tag",),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
-               "InUseError", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
+               "WasmException", "InUseError", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

@@ -80,6 +80,18 @@ class Exhaustion(Trap):
     """The trap `call stack exhausted`."""
 
 
+class WasmException(WasmError):
+    """A WebAssembly exception (spec 4.2.12): `.tag`, a Tag, and `.payload`, a tuple of its values. Raised where
+    nothing in wasm caught it; a host function may raise one into wasm."""
+
+    def __init__(self, tag, *payload):
+        super().__init__(f"{tag!r}{payload!r}")
+        self.tag, self.payload = tag, payload
+
+    def __reduce__(self):
+        return type(self), (self.tag, *self.payload)
+
+
 class InUseError(WasmError, RuntimeError):
     """An instance or exec_env is running in another thread."""
 

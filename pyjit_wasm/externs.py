@@ -1,9 +1,10 @@
 """wasm.Memory, wasm.Table, wasm.Global: made from Python, exported, imported, shared between instances."""
 from operator import index
 
-from pyjit_wasm import config
+from pyjit_wasm import config, tag
 from pyjit_wasm.codegen import native
 from pyjit_wasm.function import Function
+from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst, TableInst
 from pyjit_wasm.types import I32, GlobalType, Limits, MemType, RefType, TableType
 from pyjit_wasm.values import from_bits, to_bits, value_type
@@ -182,9 +183,11 @@ class Global:
 
 def public(inst):
     """The object Python sees for a memory, table or global of the store."""
+    if isinstance(inst, TagInst):
+        return tag.public(inst)
     return _of_store({MemoryInst: Memory, TableInst: Table, GlobalInst: Global}[type(inst)], inst)
 
 
 def store_object(thing):
     """The store object behind a public one, or None."""
-    return thing._inst if isinstance(thing, (Memory, Table, Global, Function)) else None
+    return thing._inst if isinstance(thing, (Memory, Table, Global, tag.Tag, Function)) else None

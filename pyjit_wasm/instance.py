@@ -85,8 +85,8 @@ class Exports:
     def _make(self, export):
         if export.kind == "func":
             return function.of_instance(self._inst, export.index)
-        item = {"memory": self._inst.memories, "table": self._inst.tables,
-                "global": self._inst.globals}[export.kind][export.index]
+        item = {"memory": self._inst.memories, "table": self._inst.tables, "global": self._inst.globals,
+                "tag": self._inst.tags}[export.kind][export.index]
         return externs.public(item)
 
     def __getattr__(self, name):

@@ -10,6 +10,7 @@ from pyjit_wasm.types import F32, F64, I32, I64, RefType
 
 LETTER = {I32: "i", I64: "I", F32: "f", F64: "F"}
 LLVM = {"i": "i32", "I": "i64", "f": "float", "F": "double", "r": "i64", "x": "i64"}
+STATUS = "i64"  # of functions of modules with exceptions, behind the results: 0, or the EXN that is thrown
 REFERENCE_KIND = {"r": 0, "x": 1}
 
 

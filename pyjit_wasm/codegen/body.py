@@ -32,7 +32,7 @@ def loop_nesting(body):
                 ordinal = len(loops)
                 loops.append((around, True))
             open_blocks.append(ordinal)
-        elif mnemonic == "end" and open_blocks:
+        elif mnemonic in ("end", "delegate") and open_blocks:
             open_blocks.pop()
     return loops
 
@@ -56,6 +56,7 @@ class Body(Walk, Text):
         self.allocas, self.fences, self.cold = {}, {}, []
         self.loads = {}  # name of a loaded value: index of the line that loads it
         self.osr, self.entered = False, []
+        self.throws = False  # whether something reaches the label `throw`
         self.scope = unit.scope(funcidx, self.code.start)
 
     def alloca(self, name, type):

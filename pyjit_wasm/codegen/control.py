@@ -5,13 +5,15 @@ from pyjit_wasm.codegen.instructions import Instructions
 from pyjit_wasm.frames.stack import FIRST_LOCAL, header_slots
 from pyjit_wasm.frames.walk import block_type
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import EXEC_ENV, FRAME, FUNC
+from pyjit_wasm.runtime.layout import EXEC_ENV, FRAME
 
 
 class Control:
-    """An open block. `number` names its allocas, `loop` is the loop ordinal or None."""
+    """An open block. `number` names its allocas, `loop` is the loop ordinal or None; `catch` the label where
+    what is thrown inside goes on, with the exception in `%exn`, `outer` the one outside of it."""
 
-    __slots__ = ("kind", "number", "height", "params", "results", "loop", "orelse", "innermost", "label", "recurrences")
+    __slots__ = ("kind", "number", "height", "params", "results", "loop", "orelse", "innermost", "label", "recurrences",
+                 "catch", "outer", "catches", "next_clause")
 
     def __init__(self, kind, number, height, functype, label):
         self.kind, self.number, self.height, self.label = kind, number, height, label
@@ -19,6 +21,8 @@ class Control:
         self.results = [llvm_type(t) for t in functype.results]
         self.loop = self.orelse = self.recurrences = None
         self.innermost = False
+        self.catch = self.outer = self.next_clause = None
+        self.catches = ()
 
     @property
     def carried(self):
@@ -39,6 +43,8 @@ class ControlFlow(Instructions):
         self.controls_count += 1
         height = len(self.stack) - len(functype.params)
         control = Control(kind, number, height, functype, f"{self.copy}L{number}")
+        if self.controls:
+            control.catch = control.outer = self.controls[-1].catch
         self.controls.append(control)
         for prefix, types in (("r", control.results), ("p", control.params)):
             for index, type in enumerate(types):
@@ -233,7 +239,7 @@ class ControlFlow(Instructions):
         else:
             arguments = self.arguments(functype)
             callee = f"@f{member}(ptr %env" if member is not None else \
-                f"{self.load('ptr', func, FUNC.entry)}(ptr nest {func}, ptr %env"
+                f"{self.entry_of(func)}(ptr nest {func}, ptr %env"
             result = self.result(functype)
             call = f"musttail call tailcc {result} {callee}, ptr {inst}{arguments}){self.here()}"
             if result == "void":

@@ -12,9 +12,9 @@ Where LLVM is not WebAssembly:
 - tail-call optimisation is off: it would turn endless recursion into an endless loop.
 """
 from pyjit_wasm.codegen import abi
-from pyjit_wasm.codegen.abi import give_back, result_type
+from pyjit_wasm.codegen.abi import STATUS, give_back, result_type
 from pyjit_wasm.codegen.body import llvm_type, zero
-from pyjit_wasm.codegen.control import ControlFlow
+from pyjit_wasm.codegen.exceptions import Exceptions
 from pyjit_wasm.frames.stack import header_slots
 from pyjit_wasm.frames.walk import RULES
 from pyjit_wasm.opcodes import TRAP_CODE
@@ -25,12 +25,12 @@ IMPLEMENTED = frozenset(RULES)
 _LARGE_FRAME = 512  # locals
 
 
-class Function(ControlFlow):
+class Function(Exceptions):
     """Writes whole functions."""
 
     def function(self):
         """The function itself: `@f<idx>`, internal to the unit."""
-        types = [llvm_type(t) for t in self.functype.results]
+        types = self.result_types(self.functype)
         parameters = self.local_types[:self.params]
         if self.unit.tail:
             formal = abi.formal(parameters)
@@ -40,7 +40,11 @@ class Function(ControlFlow):
         self.start_locals()
         self.walk("")
         self.label("return")
-        give_back(self, types, [self.load(t, f"%r0.{i}") for i, t in enumerate(types)])
+        values = [self.load(llvm_type(t), f"%r0.{i}") for i, t in enumerate(self.functype.results)]
+        give_back(self, types, values + ["0"] * self.unit.status)
+        if self.throws:
+            self.label("throw")
+            give_back(self, types, ["poison"] * len(values) + [self.load(STATUS, self.in_flight)])
         head = (f"define internal {self.unit.convention} {result_type(types)} @f{self.funcidx}"
                 f"(ptr %env, ptr %inst{formal}) #0 !dbg {self.scope} {{")
         return self.assemble(head, self.prologue())
@@ -48,7 +52,7 @@ class Function(ControlFlow):
     def loop_entry(self):
         """`@osr<idx>(..., frame, loop)`: takes over a call that the interpreter began, at the header of any
         loop. Locals and operands come from its frame and results go there; it returns null, or the FUNC of
-        a tail call. Entering an inner loop from
+        a tail call, or `rt_throw` if it throws. Entering an inner loop from
         outside would keep LLVM from optimising the loops around it: where there are such, a first copy
         of the body finishes their current iteration, and their back edges lead into a second copy,
         which is optimised as if entered normally."""
@@ -60,6 +64,10 @@ class Function(ControlFlow):
         for index, type in enumerate(llvm_type(t) for t in self.functype.results):
             self.store(type, self.load(type, f"%r0.{index}"), "%frame", 8 * (index - header_slots(self.functype)))
         self.do("ret ptr null")
+        if self.throws:
+            self.label("throw")
+            self.store(STATUS, self.load(STATUS, self.in_flight), "%env", EXEC_ENV.exception)
+            self.do("ret ptr @rt_throw")
         head = (f"define ptr @osr{self.funcidx}(ptr nest %func, ptr %env, ptr %inst, ptr %frame, i32 %loop) #0 "
                 f"!dbg {self.scope} {{")
         cases = " ".join(f"i32 {n}, label %osr.{n}" for n in self.entered)
@@ -112,7 +120,7 @@ class Function(ControlFlow):
         if copy:
             self.label(copy + "begin")
         self.open("func", FuncType((), self.functype.results))
-        self.controls[0].label = "return"
+        self.controls[0].label, self.controls[0].catch = "return", "throw"
         self.visit(self.body)
 
     def reached(self, offset):

@@ -2,7 +2,7 @@
 import struct
 
 from pyjit_wasm.codegen import rows
-from pyjit_wasm.codegen.abi import pass_arguments, result_type, take_results
+from pyjit_wasm.codegen.abi import STATUS, pass_arguments, result_type, take_results
 from pyjit_wasm.codegen.body import INVARIANT, Body, llvm_type
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.opcodes.op import double
@@ -135,9 +135,16 @@ class Instructions(Body):
 
     def finish_call(self, functype, callee):
         """Write the call; push its results."""
-        types = [llvm_type(t) for t in functype.results]
-        for type, value in zip(types, take_results(self, types, f"call {callee}{self.here()}")):
+        types = self.result_types(functype)
+        values = take_results(self, types, f"call {callee}{self.here()}")
+        if self.unit.status:
+            self.thrown_if(values.pop())
+        for type, value in zip(types, values):
             self.push(type, value)
+
+    def result_types(self, functype):
+        """LLVM types of what a function returns, the status included."""
+        return [llvm_type(t) for t in functype.results] + [STATUS] * self.unit.status
 
     def call(self, op, imm):
         functype = self.module.funcs[imm].comp
@@ -156,14 +163,31 @@ class Instructions(Body):
         return self.at("%inst", self.layout.funcs[funcidx]), "%inst"
 
     def result(self, functype):
-        return result_type([llvm_type(t) for t in functype.results])
+        return result_type(self.result_types(functype))
 
     def call_func(self, functype, func, inst):
         """Call through a FUNC's entry."""
         arguments = self.arguments(functype)
-        entry = self.load("ptr", func, FUNC.entry)
+        entry = self.entry_of(func)
         self.finish_call(functype, f"tailcc {self.result(functype)} {entry}(ptr nest {func}, ptr %env, ptr {inst}"
                                    f"{arguments})")
+
+    def entry_of(self, func):
+        """Native code of a FUNC. Of a module without exceptions, it may have to be provided what returns a status."""
+        if not self.unit.status:
+            return self.load("ptr", func, FUNC.entry)
+        known = self.load("ptr", func, FUNC.status_entry)
+        number = self.let(f"ptrtoint ptr {func} to i64")
+        have, first, go_on = self.new_label("have"), self.new_label("first"), self.new_label("go")
+        self.do(f"br label %{have}")
+        self.label(have)
+        self.do(f"br i1 {self.let(f'icmp eq ptr {known}, null')}, label %{first}, label %{go_on}, !prof !0")
+        self.label(first)
+        self.service("status_entry", number)
+        provided = self.load("ptr", func, FUNC.status_entry)
+        self.do(f"br label %{go_on}")
+        self.label(go_on)
+        return self.let(f"phi ptr [ {known}, %{have} ], [ {provided}, %{first} ]")
 
     def call_indirect(self, op, imm):
         functype = self.module.types[imm[0]].comp

@@ -16,12 +16,13 @@ loading = RLock()  # held while something is loaded that there is to be once
 
 use_cache = True  # what every engine has in common is cached unless the first engine was told not to
 
-_EXIT_CODE = (ctypes.c_uint64 * 1)()  # threaded code that ends an activation: the word of `exit`
-externals = {"runtime": process.address, "exit_code": ctypes.addressof(_EXIT_CODE)}
+# threaded code that ends an activation, and that looks for who catches an exception: words of `exit`, `unwind`
+_CODE = (ctypes.c_uint64 * 2)()
+externals = {"runtime": process.address, "exit_code": ctypes.addressof(_CODE), "unwind_code": ctypes.addressof(_CODE) + 8}
 
 
-def set_exit_handler(address):
-    _EXIT_CODE[0] = address
+def set_handlers(exit, unwind):
+    _CODE[:] = exit, unwind
 
 
 _support = None
@@ -64,6 +65,26 @@ class Trampolines:
         self.call_native_code = ctypes.addressof(self._code)
 
 
+class StatusTrampolines:
+    """Those for modules with exceptions."""
+
+    def __init__(self, letters):
+        load_support()
+        data = objects.build("statuses", letters, lambda: _statuses_source(letters), "code", use_cache)
+        self._loaded = loader.load(data, arena.host, externals)
+        symbols = self._loaded.symbols
+        self.throwing, self.catching = symbols["throwing"], symbols["catching"]
+        self.lazy, self.to_interp = symbols["lazy"], symbols["to_interp"]
+        self._code = (ctypes.c_uint64 * 1)(symbols["call_native"])
+        self.call_native_code = ctypes.addressof(self._code)
+
+
+def _statuses_source(letters):
+    from pyjit_wasm.codegen import statuses
+
+    return statuses.source(letters)
+
+
 def _trampolines_source(letters):
     from pyjit_wasm.codegen import signatures
 
@@ -73,15 +94,24 @@ def _trampolines_source(letters):
 _trampolines = {}
 
 
-def trampolines(functype):
-    """The Trampolines of a FuncType; kept for the life of the process."""
-    letters = abi.signature(functype)
-    found = _trampolines.get(letters)
+def _of_signature(kind, functype):
+    key = kind, abi.signature(functype)
+    found = _trampolines.get(key)
     if found is None:
         with loading:
-            found = _trampolines.get(letters) or Trampolines(letters)
-            _trampolines[letters] = found
+            found = _trampolines.get(key) or kind(key[1])
+            _trampolines[key] = found
     return found
+
+
+def trampolines(functype):
+    """The Trampolines of a FuncType; kept for the life of the process."""
+    return _of_signature(Trampolines, functype)
+
+
+def status_trampolines(functype):
+    """The StatusTrampolines of a FuncType."""
+    return _of_signature(StatusTrampolines, functype)
 
 
 # --- native base types, made with PyType_FromSpec because Python classes can have neither slot

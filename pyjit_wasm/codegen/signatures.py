@@ -15,7 +15,7 @@ The native calling convention: (nest FUNC *, exec_env *, INSTANCE *, parameters.
 the FUNC travels in the static chain register, which compiled functions do not even look at. `codegen.abi` has
 the details. It is `tailcc`: a tail call may replace a frame by one with other parameters.
 """
-from pyjit_wasm.codegen.abi import LLVM, formal, give_back, pass_arguments, result_type, take_parameters, take_results
+from pyjit_wasm.codegen.abi import LLVM, STATUS, formal, give_back, pass_arguments, result_type, take_parameters, take_results
 from pyjit_wasm.codegen.boxing import box, unbox, width_error
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, give_gil, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
@@ -34,15 +34,18 @@ EXTERNAL = """
 """
 
 
-class _Signature:
-    """Types and texts that the trampolines of one signature share."""
+class Signature:
+    """Types and texts that the trampolines of one signature share. `status`: those for callers and callees
+    whose modules have exceptions; they return a status behind the results."""
 
-    def __init__(self, letters):
+    def __init__(self, letters, status=False):
         params, results = letters.split(":")
         self.params, self.results = params, results
         self.types = [LLVM[c] for c in params]
-        self.result_types = [LLVM[c] for c in results]
+        self.status = status
+        self.result_types = [LLVM[c] for c in results] + [STATUS] * status
         self.result = result_type(self.result_types)
+        self.entry = FUNC.status_entry if status else FUNC.entry
         self.header = 8 * max(len(params), len(results))  # FRAME above this many bytes of slots
         self.names = [f"%a{i}" for i in range(len(params))]
 
@@ -50,6 +53,10 @@ class _Signature:
         f = Function(f"{NATIVE} {self.result}", name, "ptr nest %func, ptr %env, ptr %inst" + formal(self.types))
         take_parameters(f, self.types)
         return f
+
+    def give_back(self, f, values, status="0"):
+        """Write the `ret` of results."""
+        give_back(f, self.result_types, [*values, status] if self.status else values)
 
     def tail_call(self, f, callee):
         """End a native function as the call does, which takes this function's place."""
@@ -60,9 +67,9 @@ class _Signature:
             f.do(f"ret {self.result} {f.let(f'musttail call {NATIVE} {self.result} {callee}')}")
 
     def call(self, f, func, env, values):
-        """Call a FUNC's entry: the list of results."""
+        """Call a FUNC's entry: the list of results, the status among them."""
         arguments = pass_arguments(f, self.types, values, env)
-        entry, inst = f.load("ptr", func, FUNC.entry), f.load("ptr", func, FUNC.inst)
+        entry, inst = f.load("ptr", func, self.entry), f.load("ptr", func, FUNC.inst)
         call = f"call {NATIVE} {self.result} {entry}(ptr nest {func}, ptr {env}, ptr {inst}{arguments})"
         return take_results(f, self.result_types, call, env)
 
@@ -323,9 +330,19 @@ def to_interp(s):
     f.store("ptr", top, "%env", EXEC_ENV.top)
     following = f.load("ptr", "%env", EXEC_ENV.next_entry)
     f.unlikely(f.let(f"icmp ne ptr {following}, null"), "tail")
-    give_back(f, s.result_types, [f.load(t, fp, 8 * i - s.header) for i, t in enumerate(s.result_types)])
+    s.give_back(f, [f.load(LLVM[c], fp, 8 * i - s.header) for i, c in enumerate(s.results)])
     f.label("tail")
     f.store("ptr", "null", "%env", EXEC_ENV.next_entry)
+    f.branch(f.let(f"icmp eq ptr {following}, @rt_throw"), "thrown", "called")
+    f.label("thrown")
+    if s.status:
+        exn = f.load("i64", "%env", EXEC_ENV.exception)
+        f.store("i64", "0", "%env", EXEC_ENV.exception)
+        s.give_back(f, ["poison"] * len(s.results), exn)
+    else:
+        f.do("call void @rt_throw(ptr %env)")
+        f.do("unreachable")
+    f.label("called")
     s.tail_call(f, f"{following}(ptr %env)")
     f.label("exhausted")
     f.do(f"call void @rt_trap(ptr %env, i64 {TRAP_CODE['call stack exhausted']})")
@@ -338,7 +355,7 @@ def tail_native(s):
     f = Function(f"{NATIVE} {s.result}", "tail_native", "ptr %env")
     func, fp = f.load("ptr", "%env", EXEC_ENV.next_func), f.load("ptr", "%env", EXEC_ENV.next_fp)
     values = [f.load(t, fp, 8 * i - s.header) for i, t in enumerate(s.types)]
-    entry, inst = f.load("ptr", func, FUNC.entry), f.load("ptr", func, FUNC.inst)
+    entry, inst = f.load("ptr", func, s.entry), f.load("ptr", func, FUNC.inst)
     s.tail_call(f, f"{entry}(ptr nest {func}, ptr %env, ptr {inst}{pass_arguments(f, s.types, values)})")
     return str(f)
 
@@ -351,12 +368,21 @@ def call_native(s):
     f.store("ptr", f.at("%fp", FRAME.size), "%env", EXEC_ENV.top)
     f.store("ptr", "%fp", "%env", EXEC_ENV.exit_fp)
     values = [f.load(t, "%fp", 8 * i - s.header) for i, t in enumerate(s.types)]
-    for i, (t, v) in enumerate(zip(s.result_types, s.call(f, "%x", "%env", values))):
-        f.store(t, v, "%fp", 8 * i - s.header)
+    values = s.call(f, "%x", "%env", values)
+    if s.status:
+        f.unlikely(f.let(f"icmp ne i64 {values[-1]}, 0"), "thrown")
+    for i, (c, v) in enumerate(zip(s.results, values)):
+        f.store(LLVM[c], v, "%fp", 8 * i - s.header)
     ip, fp = f.load("ptr", "%fp", FRAME.return_ip), f.load("ptr", "%fp", FRAME.caller_fp)
     f.do(f"musttail call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr %mem, ptr %env, ptr %inst, "
          "ptr %x)")
     f.do("ret void")
+    if s.status:
+        f.label("thrown")
+        f.store("i64", values[-1], "%env", EXEC_ENV.exception)
+        f.do(f"musttail call preserve_nonecc void {f.load('ptr', '@unwind_code')}(ptr @unwind_code, ptr %fp, ptr %mem, "
+             "ptr %env, ptr %inst, ptr %x)")
+        f.do("ret void")
     f.label("outermost")
     f.store("ptr", "@tail_native", "%env", EXEC_ENV.next_entry)
     f.store("ptr", "%x", "%env", EXEC_ENV.next_func)
@@ -365,11 +391,15 @@ def call_native(s):
     return str(f)
 
 
+def between_tiers(s):
+    return lazy(s), to_interp(s), tail_native(s), call_native(s)
+
+
 def source(letters, site_offset):
     """IR text of the trampolines of one signature. `site_offset`: where a callable keeps its CALL_SITE."""
-    s = _Signature(letters)
+    s = Signature(letters)
     functions = [enter(s, "py_enter", _Objects(), site_offset), enter(s, "cells_enter", _Cells(), site_offset),
-                 py_host(s), c_host(s), lazy(s), to_interp(s), tail_native(s), call_native(s)]
+                 py_host(s), c_host(s), *between_tiers(s)]
     texts = ('@width = private constant [31 x i8] c"integer does not fit the width\\00"\n'
              '@count = private constant [24 x i8] c"wrong number of results\\00"\n'
              "@exit_code = external constant ptr\n")

@@ -7,7 +7,8 @@ from pyjit_wasm import config
 from pyjit_wasm.codegen import bulk, signal_handlers
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, FRAME, FUNC, MEM, PYTHON_EXCEPTION, RUNTIME,
+from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, EXN, FRAME, FUNC, KEEPS_PYTHON, MEM, PYTHON_EXCEPTION,
+                                       RUNTIME,
                                        SERVICE)
 
 DECLARATIONS = """
@@ -21,6 +22,8 @@ declare i32 @pthread_kill(i64, i32) nounwind
 declare i32 @sigaction(i32, ptr, ptr) nounwind
 declare i32 @raise(i32) nounwind
 declare i32 @timer_settime(ptr, i32, ptr, ptr) nounwind
+declare ptr @malloc(i64) nounwind
+declare void @free(ptr) nounwind
 declare ptr @memmove(ptr, ptr, i64) nounwind
 declare ptr @memset(ptr, i32, i64) nounwind
 declare ptr @PyEval_SaveThread() nounwind
@@ -58,6 +61,9 @@ declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
 declare ptr @rt_raise(i64, i64, i64) nounwind
 declare void @rt_unwind(ptr) noreturn nounwind
 declare void @rt_poll(ptr) nounwind
+declare void @rt_throw(ptr) cold noreturn nounwind
+declare ptr @rt_new_exception(ptr, i64) nounwind
+declare void @rt_drop_exception(ptr, ptr) nounwind
 declare i64 @rt_other_type(ptr, i64, i64, i64) nounwind
 declare i64 @rt_memory_fill(ptr, ptr, i64, i32, i64) nounwind
 declare i64 @rt_memory_copy(ptr, ptr, ptr, i64, i64, i64) nounwind
@@ -254,6 +260,35 @@ def service():
     return str(f) + str(g)
 
 
+def exceptions():
+    """`rt_throw(env)`: the exception in flight leaves wasm, or goes through frames of modules without exceptions.
+    `rt_new_exception(tag, payload slots)`. `rt_drop_exception(env, exn)`: free it, unless somebody holds it."""
+    f = Function("void", "rt_throw", "ptr %env")
+    exn = f.load("i64", "%env", EXEC_ENV.exception)
+    f.store("i64", "0", "%env", EXEC_ENV.exception)
+    f.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['raise_exception']}, i64 {exn}, i64 0, i64 0)")
+    f.do("unreachable")
+    g = Function("ptr", "rt_new_exception", "ptr %tag, i64 %slots")
+    size = g.let(f"add i64 {g.let('shl i64 %slots, 3')}, {EXN.size}")
+    exn = g.let(f"call ptr @malloc(i64 {size})")
+    g.store("ptr", "%tag", exn, EXN.tag)
+    g.store("i64", "0", exn, EXN.held)
+    g.do(f"ret ptr {exn}")
+    h = Function("void", "rt_drop_exception", "ptr %env, ptr %exn")
+    held = h.load("i64", "%exn", EXN.held)
+    h.do(f"switch i64 {held}, label %done [ i64 0, label %free i64 {KEEPS_PYTHON}, label %python ]")
+    h.label("python")
+    exn = h.let("ptrtoint ptr %exn to i64")
+    h.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['drop_exception']}, i64 {exn}, i64 0, i64 0)")
+    h.do("br label %done")
+    h.label("free")
+    h.do("call void @free(ptr %exn)")
+    h.do("br label %done")
+    h.label("done")
+    h.do("ret void")
+    return str(f) + str(g) + str(h)
+
+
 def other_type():
     """`rt_other_type(env, differs, actual, wanted)`: 1 if two types differ and the first is no subtype either."""
     f = Function("i64", "rt_other_type", "ptr %env, i64 %differs, i64 %actual, i64 %wanted")
@@ -305,5 +340,5 @@ def get_buffer(mem_offset):
 def source(retry_signal, mem_offset):
     """IR text of the whole support object."""
     handlers = signal_handlers.fault_handler() + signal_handlers.interrupt_handler(retry_signal)
-    return "".join((DECLARATIONS, COLD, walk(), traps(), handlers, service(), other_type(), bulk.source(), link_functions(),
+    return "".join((DECLARATIONS, COLD, walk(), traps(), handlers, service(), exceptions(), other_type(), bulk.source(), link_functions(),
                     get_buffer(mem_offset)))

@@ -6,7 +6,7 @@ calling convention, functions whose loops running calls may enter an `@osr<idx>`
 Debug information says which instruction of which function every trap and call is: line is the byte
 offset in the module, the subprogram's name the function index, inlining included.
 """
-from pyjit_wasm.codegen.abi import LLVM, formal, letter, result_type, take_parameters
+from pyjit_wasm.codegen.abi import LLVM, STATUS, formal, letter, result_type, take_parameters
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.config import MAX_GUARDED_PAGES
 from pyjit_wasm.types import MemType
@@ -38,12 +38,13 @@ runtimeVersion: 0, emissionKind: LineTablesOnly, splitDebugInlining: true)
 class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
     `osr`: those whose loops running calls enter; `explicit`: bounds checks instead of guard pages. `bounded_memories`:
-    those whose last page is never accessible."""
+    those whose last page is never accessible; `status`: functions return one (`codegen.statuses`)."""
 
-    def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False):
+    def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False,
+                 status=False):
         self.module, self.layout, self.facts = module, layout, facts
         self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
-        self.explicit, self.strict_traps = explicit, strict_traps
+        self.explicit, self.strict_traps, self.status = explicit, strict_traps, status
         tails = any(f.tail_calls for f in facts)
         self.convention, self.tail = ("tailcc", "musttail ") if tails else ("fastcc", "")
         imported = sum(1 for i in module.imports if isinstance(i.type, MemType))
@@ -89,7 +90,7 @@ class Unit:
     def entry(self, funcidx):
         functype = self.module.funcs[funcidx].comp
         types = [LLVM[letter(t)] for t in functype.params]
-        result = result_type([LLVM[letter(t)] for t in functype.results])
+        result = result_type([LLVM[letter(t)] for t in functype.results] + [STATUS] * self.status)
         scope = self.scope(f"{ENTRY}{funcidx}", 0)
         f = Function(f"tailcc {result}", f"entry{funcidx}", "ptr nest %func, ptr %env, ptr %inst" + formal(types),
                      f"#0 !dbg {scope}")

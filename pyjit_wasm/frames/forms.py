@@ -108,6 +108,8 @@ SPECIAL = (
     ("return_call_indirect", "uussuss", False),  # TABLE * and type id in the instance, index
     ("return_call_ref", "ssuss", False),
     ("ref.as_non_null", "s", False),
+    ("throw", "uusF", False),           # TagInst * in the instance, slots of the payload, the first of them
+    ("throw_ref", "sF", False),
     ("copy", "ss", True),
     ("const.i", "si", True),
     ("const.I", "sI", True),

@@ -21,15 +21,29 @@ class Label:
         self.position, self.patches = None, []
 
 
-class Control:
-    """An open block: `base` its first canonical slot, `height` the stack below it."""
+class Attempt:
+    """A `try` or `try_table`: instructions from position `start` to `end` of the code. `clauses`: (tag index or
+    None for all, Label, slot of the payload, slot of the reference or None); `outer`: the Attempt that comes
+    next when no clause catches, or None."""
 
-    __slots__ = ("kind", "label", "orelse", "base", "height", "params", "results")
+    __slots__ = ("start", "end", "outer", "clauses")
+
+    def __init__(self, start, outer):
+        self.start, self.end, self.outer, self.clauses = start, None, outer, []
+
+
+class Control:
+    """An open block: `base` its first canonical slot, `height` the stack below it; `attempt`: which catches
+    first what is thrown here, `own` if it is this block."""
+
+    __slots__ = ("kind", "label", "orelse", "base", "height", "params", "results", "attempt", "own", "catches")
 
     def __init__(self, kind, base, height, functype):
         self.kind, self.base, self.height = kind, base, height
         self.params, self.results = len(functype.params), len(functype.results)
         self.label, self.orelse = Label(), None
+        self.attempt = self.own = None
+        self.catches = ()
 
     @property
     def arity(self):
@@ -39,7 +53,7 @@ class Control:
 
 class Operands(Instructions):
     """Translates one function into forms for a sink. After `run`, `frame_slots` is the frame's size above
-    fp, `loops` the number of loop headers."""
+    fp, `loops` the number of loop headers, `attempts` the Attempts, inner ones after outer ones."""
 
     def __init__(self, module, funcidx, layout, sink):
         self.module, self.layout, self.sink = module, layout, sink
@@ -52,7 +66,7 @@ class Operands(Instructions):
         self.locals_count = locals_count
         self.next = FIRST_LOCAL + locals_count
         self.highest = self.next
-        self.stack, self.controls = [], []
+        self.stack, self.controls, self.attempts = [], [], []
         self.pending, self.inverted = None, False
         self.loops = 0
         if self.next > config.MAX_FRAME_SLOTS:
@@ -86,6 +100,7 @@ class Operands(Instructions):
         height = len(self.stack) - params
         base = self.stack[height].slot if params else self.next
         control = Control(kind, base, height, functype)
+        control.attempt = self.controls[-1].attempt
         self.controls.append(control)
         return control
 
@@ -150,16 +165,99 @@ class Operands(Instructions):
             self.dead = 0
         else:
             self.move(control, control.results)
+            if control.catches:
+                self.branch("br", (), control)
         self.close(control)
 
     def close(self, control):
         self.controls.pop()
+        if control.own is not None:
+            self.end_attempt(control)
         if control.orelse is not None:
             self.bind(control.orelse)
         if control.kind != "loop":
             self.bind(control.label)
         self.reset(control)
         self.push_temps(control.results)
+
+    def try_table(self, op, imm):
+        blocktype, catches = imm
+        self.attempt("try_table", blocktype).catches = catches
+
+    def try_(self, op, imm):
+        self.attempt("try", imm)
+
+    def attempt(self, kind, blocktype):
+        functype = block_type(self.module, blocktype)
+        self.materialise_stack(len(functype.params))
+        self.release()
+        control = self.open(kind, functype, len(functype.params))
+        control.own = control.attempt = Attempt(self.sink.position, control.attempt)
+        self.attempts.append(control.own)
+        return control
+
+    def end_attempt(self, control):
+        """Behind the instructions of an attempt; a `try_table` has code here that goes on from each clause."""
+        if control.own.end is None:
+            self.release()
+            control.own.end = self.sink.position
+        for kind, tagidx, labelidx in control.catches:
+            label, words = Label(), self.payload(tagidx)
+            control.own.clauses.append((tagidx, label, control.base, control.base + words if kind & 1 else None))
+            self.bind(label)
+            self.reset(control)
+            self.push_temps(words + (kind & 1))
+            self.jump(self.target(labelidx))
+
+    def payload(self, tagidx):
+        """Slots of a tag's payload."""
+        return 0 if tagidx is None else len(self.module.tags[tagidx].deftype.comp.params)
+
+    def catch(self, op, imm):
+        control = self.controls[-1]
+        self.jump(control)
+        self.start_catch(control, imm)
+
+    catch_all = catch
+
+    def start_catch(self, control, tagidx):
+        """In a `try`: the slot below the payload keeps the exception, for `rethrow`."""
+        self.release()
+        if control.own.end is None:
+            control.own.end = self.sink.position
+            control.attempt = control.own.outer
+        label = Label()
+        control.own.clauses.append((tagidx, label, control.base + 1, control.base))
+        self.bind(label)
+        self.reset(control)
+        self.next = control.base + 1
+        self.highest = max(self.highest, self.next)
+        self.push_temps(self.payload(tagidx))
+
+    def delegate(self, op, imm):
+        control = self.controls[-1]
+        self.move(control, control.results)
+        self.start_delegate(control, imm)
+        self.close(control)
+
+    def start_delegate(self, control, labelidx):
+        self.release()
+        control.own.end = self.sink.position
+        control.own.outer = self.controls[-2 - labelidx].attempt
+
+    def throw(self, op, imm):
+        functype = self.module.tags[imm].deftype.comp
+        first = self.arguments(functype) - header_slots(functype)
+        self.emit("throw", (self.layout.tags[imm], self.payload(imm), first, 0))
+        self.dead = 1
+
+    def throw_ref(self, op, imm):
+        self.emit("throw_ref", (self.place(self.pop()), 0))
+        self.dead = 1
+
+    def rethrow(self, op, imm):
+        self.emit("throw_ref", (self.target(imm).base, 0))
+        self.dead = 1
 
     def unmoved(self, control):
         """Whether the values a branch carries are already where the target wants them."""

@@ -3,7 +3,7 @@
 Validation gives every operand-stack position a fixed, canonical slot. The pass keeps the stack
 abstract: a `local.get` or a constant is only noted and becomes an operand of its consumer, an
 `i32.add` of locals may become part of an address. It knows nothing about what is made of the forms;
-a sink gets `emit(form, values)`, `emit_table(slot, labels)` and `bind(label)`, its `offset` kept current.
+a sink gets `emit(form, values)`, `emit_table(slot, labels)` and `bind(label)`, its `offset` kept current, and tells the `position` of what comes next.
 
 Frame (eight-byte slots, fp points at slot 0):
 

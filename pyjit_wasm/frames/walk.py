@@ -10,13 +10,15 @@ local.get local.set local.tee global.get global.set
 memory.size memory.grow memory.fill memory.copy memory.init data.drop
 table.get table.set table.size table.grow table.fill table.copy table.init elem.drop
 ref.null ref.is_null ref.func ref.as_non_null br_on_null br_on_non_null
-call_ref return_call return_call_indirect return_call_ref"""
+call_ref return_call return_call_indirect return_call_ref
+throw throw_ref try_table catch catch_all delegate rethrow"""
 # mnemonic: name of the method
 RULES = {name: name.replace(".", "_") for name in _SAME.split()}
-RULES |= {"if": "if_", "else": "else_", "return": "return_"}
+RULES |= {"if": "if_", "else": "else_", "return": "return_", "try": "try_"}
 RULES |= {f"{t}.const": "constant" for t in ("i32", "i64", "f32", "f64")}
 
 _OPENS = frozenset(("block", "loop", "if", "try_table", "try"))
+_ENDS = frozenset(("end", "else", "catch", "catch_all", "delegate"))
 
 
 def block_type(module, immediate):
@@ -29,7 +31,8 @@ def block_type(module, immediate):
 class Walk:
     """Base of what translates a body. Subclasses have a method for each of RULES, called with (op, imm);
     `numeric(op)` and `access(op, imm)` for rows with a body; `reached(offset)`, called before each;
-    `module`; `controls`, the open blocks; `start_else(control)`, `close(control)`; `passed(mnemonic)`, called for
+    `module`; `controls`, the open blocks; `start_else(control)`, `start_catch(control, tag index or None)`,
+    `start_delegate(control, label index)`, `close(control)`; `passed(mnemonic)`, called for
     blocks in unreachable code. `dead` is 0, or in unreachable code 1 plus the blocks opened there."""
 
     dead = 0
@@ -38,7 +41,7 @@ class Walk:
         wide = any(t.addr != I32 for t in (*self.module.mems, *self.module.tables))
         for op, imm, offset in body:
             if self.dead:
-                self.skip(op.mnemonic)
+                self.skip(op.mnemonic, imm)
                 continue
             self.reached(offset)
             if wide:
@@ -60,16 +63,21 @@ class Walk:
             if space and space[value[1] if kind == "memarg" else value].addr != I32:
                 raise UnsupportedError("64-bit memories and tables are not supported yet")
 
-    def skip(self, mnemonic):
+    def skip(self, mnemonic, imm):
         """Unreachable code: only the nesting matters."""
         if mnemonic in _OPENS:
             self.dead += 1
             self.passed(mnemonic)
-        elif mnemonic == "end" and self.dead > 1:
+        elif mnemonic in ("end", "delegate") and self.dead > 1:
             self.dead -= 1
-        elif self.dead == 1 and mnemonic in ("end", "else"):
+        elif self.dead == 1 and mnemonic in _ENDS:
             self.dead = 0
-            if mnemonic == "end":
-                self.close(self.controls[-1])
+            control = self.controls[-1]
+            if mnemonic == "else":
+                self.start_else(control)
+            elif mnemonic in ("catch", "catch_all"):
+                self.start_catch(control, imm)
             else:
-                self.start_else(self.controls[-1])
+                if mnemonic == "delegate":
+                    self.start_delegate(control, imm)
+                self.close(control)

@@ -9,8 +9,9 @@ from pyjit_wasm.codegen.signatures import FIRST_MEMORY
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, FRAMED
 from pyjit_wasm.frames.forms import FORMS
+from pyjit_wasm.interp.calls import HIDDEN
 from pyjit_wasm.interp.handler import Handler, take
-from pyjit_wasm.interp.special import HIDDEN, MEM_POINTER, SPECIAL
+from pyjit_wasm.interp.special import MEM_POINTER, SPECIAL
 from pyjit_wasm.opcodes import TRAP_CODE, TRAPS
 from pyjit_wasm.opcodes.op import LLVM_TYPE
 from pyjit_wasm.runtime.layout import MEM

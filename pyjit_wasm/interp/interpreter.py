@@ -4,6 +4,7 @@ import ctypes
 import weakref
 
 from pyjit_wasm.codegen import native, objects
+from pyjit_wasm.interp import unwind
 from pyjit_wasm.runtime import arena, loader, process, trace
 from pyjit_wasm.runtime.layout import RUNTIME
 
@@ -22,7 +23,8 @@ class Interpreter:
         self._addresses = sorted(symbols.values())
         self._code = (ctypes.c_uint64 * 1)(symbols["prepare"])
         self.prepare_code = ctypes.addressof(self._code)
-        native.set_exit_handler(symbols["exit"])
+        native.set_handlers(symbols["exit"], symbols["unwind"])
+        unwind.restores.add(symbols["restore"])
         start, end = self._loaded.text
         if not explicit:  # only here can handlers fault
             process.put(RUNTIME.handlers_lo, start)

@@ -22,15 +22,17 @@ class ThreadedCode:
     """Finished code of one function: `address`, `size` in bytes, `loops` (how many loop
     headers). Knows which wasm instruction each of its addresses belongs to."""
 
-    __slots__ = ("module", "funcidx", "buffer", "address", "size", "origins", "loops", "__weakref__")
+    __slots__ = ("module", "funcidx", "buffer", "address", "size", "origins", "loops", "attempts",
+                 "layout", "__weakref__")
     is_handlers, is_native = False, False
 
     def __init__(self, module, code, origins, operands):
         self.module, self.funcidx = module, operands.funcidx
         self.buffer = ctypes.create_string_buffer(bytes(code), len(code))
         self.address, self.size = ctypes.addressof(self.buffer), len(code)
+        self.layout = operands.layout
         self.origins = origins  # (code offset, wasm byte offset) of every instruction, ascending
-        self.loops = operands.loops
+        self.loops, self.attempts = operands.loops, operands.attempts
         trace.register(weakref.ref(self), self.address, self.address + self.size)
 
     def __del__(self, unregister=trace.unregister):
@@ -41,6 +43,13 @@ class ThreadedCode:
         place = address - self.address - (not exact)
         index = bisect.bisect(self.origins, (place, 1 << 62)) - 1
         return [(self.funcidx, self.module.function_name(self.funcidx), self.origins[index][1])]
+
+    def attempt_at(self, position):
+        """The innermost Attempt around a code position, or None."""
+        for attempt in reversed(self.attempts):
+            if attempt.start <= position < attempt.end:
+                return attempt
+        return None
 
     def instruction_before(self, address, handler):
         """Address of the last instruction at or before `address` that this handler runs."""
@@ -56,6 +65,10 @@ class _Writer:
         self.handlers = handlers
         self.code, self.origins, self.frame_patches = bytearray(), [], []
         self.offset = 0
+
+    @property
+    def position(self):
+        return len(self.code)
 
     def emit(self, form, values):
         start = len(self.code)

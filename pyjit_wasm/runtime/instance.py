@@ -5,17 +5,17 @@ from pyjit_wasm import config
 from pyjit_wasm.errors import Trap, UnsupportedError
 from pyjit_wasm.runtime import sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
-from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, SPAN
+from pyjit_wasm.runtime.exceptions import TagInst
+from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, INSTANCE_STATUS, SPAN
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, HostFunc, MemoryInst, TableInst
 from pyjit_wasm.types import FuncType
 
-_KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst: "memories", GlobalInst: "globals"}
+_KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst: "memories", GlobalInst: "globals",
+          TagInst: "tags"}
 
 
 def check_supported(module):
     """Raises UnsupportedError for what is decoded and validated, but not executed yet."""
-    if module.tags:
-        raise UnsupportedError("exceptions are not supported yet")
     if any(m.shared for m in module.mems):
         raise UnsupportedError("shared memories are not supported yet")
     if any(len(values) > config.MAX_VALUES for t in module.types if isinstance(t.comp, FuncType)
@@ -33,13 +33,14 @@ class ModuleInstance:
         self.code, self.module, self.layout, self.mode = code, code.module, code.layout, mode
         self._words = (ctypes.c_uint64 * (self.layout.size // 8 + 2))()
         self.address = ctypes.addressof(self._words)
-        self.funcs, self.tables, self.memories, self.globals = [], [], [], []
+        self.funcs, self.tables, self.memories, self.globals, self.tags = [], [], [], [], []
         self.keep, self._elems = list(imports), []
         self.stack_size, self.callables, self._exec_env = stack_size, {}, None
         for item in imports:
             getattr(self, _KINDS[type(item)]).append(item)
         sharing.keep_alive(self, imports)
         self._put(INSTANCE_OBJECT, id(self))
+        self._put(INSTANCE_STATUS, code.status)
         code.place_functions(self)
         self._allocate()
         self._initialise()
@@ -89,6 +90,9 @@ class ModuleInstance:
             self.tables.append(TableInst(table.type, self._evaluate(table.init) if table.init else 0))
         for offset, table in zip(layout.tables, self.tables):
             self._put(offset, table.address)
+        self.tags += map(TagInst, module.tags[len(self.tags):])
+        for offset, tag in zip(layout.tags, self.tags):
+            self._put(offset, tag.address)
 
     def _define_globals(self):
         for item in self.module.global_defs:

@@ -35,6 +35,8 @@ EXEC_ENV = Struct(
     "next_entry",     # what calls it with the arguments of a frame,
     "next_func",      # its FUNC,
     "next_fp",        # and that frame
+    "next_inst",      # INSTANCE of the frame that an exception is looked for, then of the one that catches it
+    "exception",      # EXN that is on its way
 )
 PYTHON_EXCEPTION = 0xFFFF
 
@@ -55,10 +57,15 @@ FUNC = Struct(
     "type_id",        # types.DefType.id
     "counter",        # calls and loop iterations until tier-up is asked for
     "host",           # host functions: PyObject * or C function pointer; else funcidx
+    # the same two for callers whose module has exceptions, 0 until `status_entry` provides them:
+    "status_entry",   # returns a status behind the results: 0, or the EXN that is thrown
+    "status_ip",
 )
 
 MEM = Struct("base", "bytes", "max_pages", "guarded", "object")
 TABLE = Struct("elems", "length", "max", "object")
+EXN = Struct("tag", "held")  # the payload follows
+HELD, KEEPS_PYTHON = 1, 2    # `held`: wasm has a reference to it; freeing it takes Python
 SPAN = Struct("base", "length")  # data and element segments: length in bytes, in elements
 
 # What the interpreter leaves behind in machine frames: native_to_interp's local.
@@ -75,7 +82,8 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "ranges",
 
 # What generated code asks of Python, through one door (runtime.services).
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
-            "raise_in_use", "to_ref", "from_ref", "matches_type")
+            "raise_in_use", "to_ref", "from_ref", "matches_type", "unwind",
+            "raise_exception", "take_exception", "drop_exception", "status_entry")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 
@@ -83,12 +91,12 @@ class InstanceLayout:
     """Byte offsets inside the INSTANCE block of one module.
 
     memories[i] (base, MEM *), tables[i] (TABLE *), globals[i] (16-byte cell of a defined global, or
-    pointer to the cell of an imported one), type_ids[i] (DefType.id), datas[i] and elems[i] (SPAN),
+    pointer to the cell of an imported one), type_ids[i] (DefType.id), tags[i] (TagInst), datas[i] and elems[i] (SPAN),
     imports[i] (FUNC * of imported functions), funcs[i] (FUNC of functions, imported ones unused).
     """
 
     def __init__(self, module):
-        self.offset = 16  # instance header: the ModuleInstance, a word to spare
+        self.offset = 16  # instance header: the ModuleInstance, whether its module has exceptions
         imported = len(module.globals) - len(module.global_defs)
         self.memories = self._array(len(module.mems), 16)
         self.tables = self._array(len(module.tables), 8)
@@ -96,6 +104,7 @@ class InstanceLayout:
         self.offset = (self.offset + 15) & ~15
         self.globals += self._array(len(module.global_defs), 16)
         self.type_ids = self._array(len(module.types), 8)
+        self.tags = self._array(len(module.tags), 8)
         self.datas = self._array(len(module.datas), SPAN.size)
         self.elems = self._array(len(module.elems), SPAN.size)
         self.imports = self._array(module.imported_funcs, 8)
@@ -108,4 +117,4 @@ class InstanceLayout:
         return [start + i * stride for i in range(count)]
 
 
-INSTANCE_OBJECT = 0
+INSTANCE_OBJECT, INSTANCE_STATUS = 0, 8

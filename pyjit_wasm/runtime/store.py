@@ -188,7 +188,7 @@ class HostFunc(_Owner):
     def __init__(self, deftype, entry, ip, host, keep, python):
         super().__init__(FUNC)
         self.deftype, self.keep, self.python, self.public = deftype, keep, python, None
-        _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host)
+        _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host, 0, 0)
 
     @property
     def current_type(self):

@@ -2,6 +2,7 @@
 import ctypes
 
 from pyjit_wasm import config
+from pyjit_wasm.codegen import native
 from pyjit_wasm.runtime.layout import FUNC, INSTANCE_OBJECT
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.tiering import units
@@ -39,6 +40,16 @@ def prepare(func, _from_interpreter, _):
 def matches_type(actual, wanted, _):
     """Whether a function of one type, given by `id`, may be called as one of another (spec 4.4.8)."""
     return int(matches_heap(by_id(actual), by_id(wanted)))
+
+
+@provides
+def status_entry(func, *_):
+    """A function without exceptions is called for the first time by one of a module that has them: provide what
+    returns a status. The functions of the latter have it from the start."""
+    t = native.status_trampolines(by_id(_word(func + FUNC.type_id).value).comp)
+    _word(func + FUNC.status_ip).value = t.call_native_code
+    _word(func + FUNC.status_entry).value = t.catching
+    return 0
 
 
 @provides

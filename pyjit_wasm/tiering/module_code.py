@@ -25,7 +25,7 @@ from pyjit_wasm.runtime.layout import FUNC, InstanceLayout
 from pyjit_wasm.tiering import units
 
 _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
-_PAIR = struct.Struct("<QQ")
+_WORD = struct.Struct("<Q")
 NEVER = 1 << 62
 
 
@@ -43,6 +43,7 @@ class ModuleCode:
         self.instances = weakref.WeakSet()
         self.lock = RLock()
         self._templates, self._digest = {}, None
+        self.status = bool(module.tags) or any(f.exceptions for f in facts)  # functions return one
         self.brief = units.brief_functions(module, facts)
 
     @property
@@ -61,7 +62,7 @@ class ModuleCode:
 
     def state(self, funcidx, mode):
         """(entry, ip, counter) of a function in a mode, as things stand."""
-        t = native.trampolines(self.module.funcs[funcidx].comp)
+        t = self.trampolines(funcidx)
         if mode != "interp" and funcidx in self.native:
             return self.native[funcidx], t.call_native_code, NEVER
         if mode == "jit":
@@ -73,6 +74,11 @@ class ModuleCode:
         ip = code.address if code else interpreter(self.explicit).prepare_code
         return t.to_interp, ip, counter
 
+    def trampolines(self, funcidx):
+        """Those that lead to a function."""
+        kind = native.status_trampolines if self.status else native.trampolines
+        return kind(self.module.funcs[funcidx].comp)
+
     def template(self, mode):
         """The FUNC array of a new instance in `mode`, `inst` left open; kept current by `publish`."""
         found = self._templates.get(mode)
@@ -80,7 +86,9 @@ class ModuleCode:
             found = bytearray(len(self.module.codes) * FUNC.size)
             for index, deftype in enumerate(self.module.funcs[self.first:]):
                 entry, ip, counter = self.state(self.first + index, mode)
-                _FUNC.pack_into(found, index * FUNC.size, entry, ip, 0, deftype.id, counter, self.first + index)
+                throwing = native.status_trampolines(deftype.comp).throwing if self.status else entry
+                _FUNC.pack_into(found, index * FUNC.size, throwing, ip, 0, deftype.id, counter, self.first + index,
+                                self.status and entry, self.status and ip)
             self._templates[mode] = found
         return found
 
@@ -89,7 +97,9 @@ class ModuleCode:
         place = (funcidx - self.first) * FUNC.size
         with self.lock:
             for mode, template in self._templates.items():
-                _PAIR.pack_into(template, place, *self.state(funcidx, mode)[:2])
+                entry, ip, _ = self.state(funcidx, mode)
+                for offset, value in self._places(entry, ip):
+                    _WORD.pack_into(template, place + offset, value)
             for instance in list(self.instances):
                 self._swap(instance, funcidx)
 
@@ -98,11 +108,18 @@ class ModuleCode:
         handler of native code for its ip, its entry must be native code."""
         entry, ip, counter = self.state(funcidx, instance.mode)
         func = instance.func_address(funcidx)
-        words = [(FUNC.entry, entry), (FUNC.ip, ip)]
-        native_code = native.trampolines(self.module.funcs[funcidx].comp).call_native_code
+        words = self._places(entry, ip)
+        native_code = self.trampolines(funcidx).call_native_code
         for offset, value in words if ip == native_code else reversed(words):
             ctypes.c_uint64.from_address(func + offset).value = value
         return counter
+
+    def _places(self, entry, ip):
+        """(offset in FUNC, value) of what changes with a function's state; the entry of a module with exceptions
+        is for callers that take a status, the other one is an adapter."""
+        if self.status:
+            return [(FUNC.status_entry, entry), (FUNC.status_ip, ip), (FUNC.ip, ip)]
+        return [(FUNC.entry, entry), (FUNC.ip, ip)]
 
     def place_functions(self, instance):
         """Fill in a new instance's FUNC array."""
@@ -136,7 +153,7 @@ class ModuleCode:
 
     def unit(self, members, entries, loops=()):
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
-                    self.settings.strict_traps)
+                    self.settings.strict_traps, self.status)
 
     def compile(self, plan, reason, compile=None):
         """Compile a plan (members, entries, loops) and swap entries; `compile` as for `objects.build`."""

@@ -53,11 +53,11 @@ class Frame:
 class Body:
     """`locals`: types; `assigned`: locals that surely have a value, None if every one has a default;
     `initialized`: those that got one in the open blocks, in order; `height`: that of the innermost frame;
-    `globals`: those in scope; the facts are collected in `has_loop`, `calls`, `tail_calls`, `indirect` and
-    `bulk`."""
+    `globals`: those in scope; the facts are collected in `has_loop`, `calls`, `tail_calls`, `exceptions`,
+    `indirect` and `bulk`."""
 
     __slots__ = ("module", "globals", "locals", "assigned", "initialized", "stack", "frames", "height", "results",
-                 "has_loop", "calls", "tail_calls", "indirect", "bulk")
+                 "has_loop", "calls", "tail_calls", "exceptions", "indirect", "bulk")
 
     def __init__(self, module, globals_, results, params=(), runs=()):
         self.module, self.globals, self.results = module, globals_, results
@@ -67,7 +67,8 @@ class Body:
                 self.assigned = set(range(len(params)))
             self.locals += [valtype] * count
         self.stack, self.frames = [], []
-        self.has_loop, self.calls, self.tail_calls, self.indirect, self.bulk = False, set(), False, False, False
+        self.has_loop, self.calls, self.tail_calls, self.exceptions = False, set(), False, False
+        self.indirect, self.bulk = False, False
         self.enter("function", (), results)
 
     def enter(self, mnemonic, params, results):

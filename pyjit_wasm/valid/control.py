@@ -36,6 +36,9 @@ def block(mnemonic):
     return rule
 
 
+_try = block("try")
+
+
 def loop(body, imm):
     body.has_loop = True
     enter_loop(body, imm)
@@ -139,18 +142,26 @@ def tag_params(body, index):
     return lookup(body.module.tags, index, "tag").deftype.comp.params
 
 
+def try_(body, imm):
+    body.exceptions = True
+    _try(body, imm)
+
+
 def throw(body, imm):
+    body.exceptions = True
     body.pop_all(tag_params(body, imm))
     body.set_unreachable()
 
 
 def throw_ref(body, _):
+    body.exceptions = True
     body.pop(EXNREF)
     body.set_unreachable()
 
 
 def try_table(body, imm):
     blocktype, catches = imm
+    body.exceptions = True
     for kind, tagidx, labelidx in catches:
         caught = () if tagidx is None else tag_params(body, tagidx)
         if kind & 1:    # catch_ref, catch_all_ref
@@ -211,6 +222,6 @@ RULES = {
     "return_call": tail_call(_callee), "return_call_indirect": tail_call(_indirect_callee),
     "return_call_ref": tail_call(_reference_callee),
     "throw": throw, "throw_ref": throw_ref, "try_table": try_table,
-    "try": block("try"), "catch": catch, "catch_all": catch_all, "delegate": delegate, "rethrow": rethrow,
+    "try": try_, "catch": catch, "catch_all": catch_all, "delegate": delegate, "rethrow": rethrow,
     "drop": drop, "select": select,
 }

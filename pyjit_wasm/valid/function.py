@@ -15,14 +15,16 @@ GLOBAL_GET = BY_NAME["global.get"]
 
 class Facts:
     """What the tiers want to know of a function: `instructions`, how many it has; `has_loop`; `calls`, the
-    function indices it calls directly; `tail_calls`, whether it has tail calls; `indirect`, whether it calls through tables or references; `bulk`,
+    function indices it calls directly; `tail_calls`, whether it has tail calls; `exceptions`, whether it
+    throws or catches; `indirect`, whether it calls through tables or references; `bulk`,
     whether it has bulk or grow instructions on memories or tables."""
 
-    __slots__ = ("instructions", "has_loop", "calls", "tail_calls", "indirect", "bulk")
+    __slots__ = ("instructions", "has_loop", "calls", "tail_calls", "exceptions", "indirect", "bulk")
 
     def __init__(self, count, body):
         self.instructions, self.has_loop, self.calls = count, body.has_loop, frozenset(body.calls)
-        self.tail_calls, self.indirect, self.bulk = body.tail_calls, body.indirect, body.bulk
+        self.tail_calls, self.exceptions = body.tail_calls, body.exceptions
+        self.indirect, self.bulk = body.indirect, body.bulk
 
 
 def check(body, sequence):

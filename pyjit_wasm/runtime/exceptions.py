@@ -1,0 +1,75 @@
+"""Exceptions (spec 4.2.12): what is thrown, as generated code sees it, and how it crosses to Python and back.
+
+An exception in flight is the address of an EXN struct from malloc: its tag, whether somebody holds a reference to
+it, and its payload in frame slots. `catch` without a reference frees what nobody holds. A Python exception that a host
+function raised travels as one of the tag PYTHON, which only `catch_all` catches.
+"""
+import ctypes
+import weakref
+
+from pyjit_wasm.runtime import libc
+from pyjit_wasm.runtime.layout import EXN, HELD, KEEPS_PYTHON
+from pyjit_wasm.runtime.services import provides
+
+_malloc, _free = libc.libc.malloc, libc.libc.free
+_malloc.restype, _malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+_free.restype, _free.argtypes = None, [ctypes.c_void_p]
+
+
+tags = weakref.WeakValueDictionary()  # by address
+
+
+class TagInst:
+    """A tag instance (spec 4.2.11) of `type` (TagType): its identity is its `address`."""
+
+    def __init__(self, type):
+        self.type, self.public = type, None
+        self._word = ctypes.create_string_buffer(8)
+        self.address = ctypes.addressof(self._word)
+        tags[self.address] = self
+
+    @property
+    def current_type(self):
+        return self.type
+
+
+_python_tag = ctypes.create_string_buffer(8)
+PYTHON = ctypes.addressof(_python_tag)
+
+
+@provides
+def drop_exception(exn, *_):
+    drop(exn)
+    return 0
+
+
+def word(address):
+    return ctypes.c_uint64.from_address(address)
+
+
+def new(tag, words):
+    """Address of a new exception of the tag at `tag` with payload `words`."""
+    exn = _malloc(EXN.size + 8 * len(words))
+    word(exn + EXN.tag).value, word(exn + EXN.held).value = tag, KEEPS_PYTHON if tag == PYTHON else 0
+    for index, value in enumerate(words):
+        word(exn + EXN.size + 8 * index).value = value
+    return exn
+
+
+def payload(exn, count):
+    """The first `count` slots of an exception's payload."""
+    return [word(exn + EXN.size + 8 * index).value for index in range(count)]
+
+
+def hold(exn):
+    """Note that wasm has a reference to an exception."""
+    word(exn + EXN.held).value = HELD
+
+
+def drop(exn):
+    """Free an exception unless wasm has a reference to it."""
+    if word(exn + EXN.held).value != HELD:
+        if word(exn + EXN.tag).value == PYTHON:
+            ctypes.pythonapi.Py_DecRef(ctypes.cast(payload(exn, 1)[0], ctypes.py_object))
+        _free(exn)
+

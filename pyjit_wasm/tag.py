@@ -1,0 +1,82 @@
+"""wasm.Tag, and exceptions that cross between wasm and Python."""
+import ctypes
+
+from pyjit_wasm.errors import WasmError, WasmException
+from pyjit_wasm.runtime import exceptions
+from pyjit_wasm.runtime.exceptions import PYTHON, TagInst, word
+from pyjit_wasm.runtime.layout import EXN
+from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.types import TagType, functype
+from pyjit_wasm.values import from_bits, to_bits, value_type
+
+
+class Tag:
+    """A tag (spec 4.2.11), which tells exceptions apart: `Tag(params)` with the value types of their payload.
+    Can be imported and exported; `WasmException(tag, *payload)` raised by a host function is thrown in wasm."""
+
+    __slots__ = ("_inst", "__weakref__")
+
+    def __new__(cls, params=()):
+        return _of_store(TagInst(TagType(functype(map(value_type, params), ()))))
+
+    @property
+    def type(self):
+        """TagType."""
+        return self._inst.type
+
+    def __repr__(self):
+        return f"<wasm tag: {' '.join(map(str, self.type.deftype.comp.params))}>"
+
+
+def _of_store(inst):
+    if inst.public is None:
+        inst.public = object.__new__(Tag)
+        inst.public._inst = inst
+    return inst.public
+
+
+public = _of_store
+
+
+def _words(tag, values):
+    """A payload as frame slots. TypeError or OverflowError for what the tag's type does not have."""
+    params = tag.type.deftype.comp.params
+    if len(values) != len(params):
+        raise TypeError(f"{tag.public!r} takes {len(params)} values ({len(values)} given)")
+    return [to_bits(t, v) for t, v in zip(params, values)]
+
+
+def _values(tag, exn):
+    params = tag.type.deftype.comp.params
+    return [from_bits(t, bits) for t, bits in zip(params, exceptions.payload(exn, len(params)))]
+
+
+def error_of(exn):
+    """The Python exception of one in wasm."""
+    tag = word(exn + EXN.tag).value
+    if tag == PYTHON:
+        return ctypes.cast(exceptions.payload(exn, 1)[0], ctypes.py_object).value
+    inst = exceptions.tags[tag]
+    return WasmException(_of_store(inst), *_values(inst, exn))
+
+
+@provides
+def raise_exception(exn, *_):
+    """Raise what nothing in wasm caught."""
+    exn &= 0xFFFFFFFFFFFFFFFF
+    error = error_of(exn)
+    exceptions.drop(exn)
+    raise error
+
+
+@provides
+def take_exception(error, *_):
+    """Address of the exception that a host function's Python exception is in wasm, or 0 for what wasm does not
+    catch: traps, exits, interrupts."""
+    if isinstance(error, WasmException):
+        inst = error.tag._inst
+        return exceptions.new(inst.address, _words(inst, error.payload))
+    if not isinstance(error, Exception) or isinstance(error, WasmError):
+        return 0
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(error))
+    return exceptions.new(PYTHON, [id(error)])
