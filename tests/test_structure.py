@@ -45,11 +45,7 @@ LONG = {}
 BAD_NAMES = re.compile(r"(utils?|common|helpers?|misc)$")
 
 # rows without a body that no tier executes yet, besides all of `opcodes.gc` and `opcodes.vector`
-PENDING = {
-    "try", "try_table", "catch", "catch_all", "delegate", "throw", "throw_ref", "rethrow",          # exceptions
-    "return_call", "return_call_indirect", "return_call_ref",                                       # tail calls
-    "call_ref", "br_on_null", "br_on_non_null", "br_on_cast", "br_on_cast_fail", "ref.as_non_null",  # typed references
-}
+PENDING = {"br_on_cast", "br_on_cast_fail"}  # the collected heap
 
 
 def name_of(path):

@@ -8,6 +8,10 @@ from pyjit_wasm.errors import UnsupportedError
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.types import F32, F64, I32, I64, RefType
 
+NATIVE = "tailcc"
+HANDLER_PARAMS = "ptr %ip, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x"
+FIRST_MEMORY = 16  # InstanceLayout: base of memory 0
+
 LETTER = {I32: "i", I64: "I", F32: "f", F64: "F"}
 LLVM = {"i": "i32", "I": "i64", "f": "float", "F": "double", "r": "i64", "x": "i64"}
 STATUS = "i64"  # of functions of modules with exceptions, behind the results: 0, or the EXN that is thrown

@@ -6,12 +6,13 @@ longjmp to the entry or to the nearest `catching`.
 
   throwing     native code of a module without exceptions calls a function that returns a status
   catching     the other way round: `_setjmp` marks where an exception comes back to
-  lazy, to_interp, tail_native, call_native    as in `codegen.signatures`, with a status
+  lazy, to_interp, tail_native, call_native    as in `codegen.tiers`, with a status
 """
 from pyjit_wasm.codegen.abi import give_back
-from pyjit_wasm.codegen.signatures import DECLARATIONS, EXTERNAL, INTERFACE, Signature, between_tiers
-from pyjit_wasm.codegen.support import call_python, take_gil
+from pyjit_wasm.codegen.signatures import EXTERNAL, Signature
+from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, call_python, take_gil
 from pyjit_wasm.codegen.text import COLD
+from pyjit_wasm.codegen.tiers import between_tiers
 from pyjit_wasm.runtime.layout import EXEC_ENV, PYTHON_EXCEPTION, RUNTIME, SERVICE
 
 _PYTHON = """

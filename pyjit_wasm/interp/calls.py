@@ -1,6 +1,6 @@
 """Handlers that begin and end calls, tail calls, exceptions, and change tiers. One function each, which CALLS and
 HIDDEN at the end name."""
-from pyjit_wasm.codegen.signatures import FIRST_MEMORY
+from pyjit_wasm.codegen.abi import FIRST_MEMORY
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.stack import SAVED_INSTANCE
 from pyjit_wasm.interp.handler import count_down

@@ -1,5 +1,5 @@
 """What every handler is made with: fields, slots, dispatch, branches, traps."""
-from pyjit_wasm.codegen.signatures import HANDLER_PARAMS
+from pyjit_wasm.codegen.abi import HANDLER_PARAMS
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, SERVICE

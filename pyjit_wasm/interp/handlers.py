@@ -5,7 +5,7 @@ and tail-calls the handler whose address is the next word of code. `x` carries t
 a call to the callee's first handler. Nothing returns until `exit` does.
 """
 from pyjit_wasm.codegen import rows
-from pyjit_wasm.codegen.signatures import FIRST_MEMORY
+from pyjit_wasm.codegen.abi import FIRST_MEMORY
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, FRAMED
 from pyjit_wasm.frames.forms import FORMS
