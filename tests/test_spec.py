@@ -33,7 +33,8 @@ def expected_failures(mode):
 
 def pytest_generate_tests(metafunc):
     if "other" in metafunc.fixturenames:
-        names = {path.stem for path in suite(metafunc.config).glob("*.wast")} - set(REQUIRED)
+        directory = suite(metafunc.config)
+        names = {str(path.relative_to(directory).with_suffix("")) for path in directory.rglob("*.wast")} - set(REQUIRED)
         metafunc.parametrize("other", sorted(names))
 
 
@@ -57,9 +58,10 @@ def test_required(name, mode, bounds, directory):
     assert failures(directory, name, mode, bounds) == []
 
 
+@pytest.mark.parametrize("bounds", BOUNDS)
 @pytest.mark.parametrize("mode", MODES)
-def test_other(other, mode, directory):
-    found = failures(directory, other, mode)
+def test_other(other, mode, bounds, directory):
+    found = failures(directory, other, mode, bounds)
     if f"{other}.wast" in expected_failures(mode):
         assert found, f"{other}.wast passes now: take it out of failures/{mode}.txt"
     else:
