@@ -162,19 +162,24 @@ def _subtype(reader, index):
     return SubType(final, supers, _comptype(reader))
 
 
-def _rectype(reader):
-    """Read one recursive group and add its types to the reader's."""
+def rectype(reader):
+    """The sub types of one recursive group, as a tuple."""
     reader.pending = 1
     if reader.peek() == REC:
         reader.pos += 1
         reader.pending = reader.count()
-    group = canonical_group(tuple([_subtype(reader, index) for index in range(reader.pending)]))
+    group = tuple([_subtype(reader, index) for index in range(reader.pending)])
     reader.pending = 0
-    reader.types.extend(group)
+    return group
+
+
+def _define(reader):
+    """Read one recursive group and add its types to the reader's."""
+    reader.types.extend(canonical_group(rectype(reader)))
 
 
 def type_section(reader):
     """The DefTypes of the module; later sections find them in `reader.types`, too."""
     reader.types = []
-    reader.vec(_rectype)
+    reader.vec(_define)
     return reader.types

@@ -19,8 +19,8 @@ def item_name(tokens, kind):
 
 
 def custom_sections(tokens):
-    """(placement, encoded section) of every `(@custom ...)` before the next token. A placement is ("before"
-    or "after", name of a section)."""
+    """(name, placement, encoded section) of every `(@custom ...)` before the next token. A placement is
+    ("before" or "after", name of a section)."""
     return [_custom_section(tokens, annotation) for annotation in tokens.annotated("custom")]
 
 
@@ -33,7 +33,7 @@ def _custom_section(tokens, annotation):
         rest = rest[4:]
     if not all(text[0] == '"' for text in rest):
         raise _error(tokens, annotation, "unexpected token")
-    return placement, encode.custom_section(title, b"".join(decode_string(text) for text in rest))
+    return title, placement, encode.custom_section(title, b"".join(decode_string(text) for text in rest))
 
 
 def _placement(tokens, annotation, texts):

@@ -275,7 +275,10 @@ class ModuleAssembler:
                 parts.append(encode.section(code, contents))
             parts.append(self.placed("after", kind))
         fields = {index: space.names for index, space in enumerate(self.types.fields) if space and space.names}
-        names = name_section(self.name, self.spaces, {"local": self.local_names, "field": fields})
+        items = {kind: space.names for kind, space in self.spaces.items()}
+        names = name_section(self.name, items, {"local": self.local_names, "field": fields})
+        if any(title == "name" for title, *_ in self.customs):
+            names = b""     # the text has it written out
         return b"".join([*parts, names, self.placed("after", "last")])
 
     def section_contents(self, kind):
@@ -287,7 +290,7 @@ class ModuleAssembler:
         return encode.vector(entries) if entries else b""
 
     def placed(self, *placement):
-        return b"".join(section for where, section in self.customs if where == placement)
+        return b"".join(section for _, where, section in self.customs if where == placement)
 
 
 # what declares a field, by its keyword

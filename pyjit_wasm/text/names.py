@@ -14,13 +14,14 @@ def indirect_name_map(maps):
     return encode.vector([encode.uleb(index) + name_map(names) for index, names in sorted(maps.items())])
 
 
-def name_section(module, spaces, indirect):
-    """The `name` section, empty where nothing has a name. `module`: its name or None; `indirect`: by kind
-    of `INDIRECT_SUBSECTIONS` a mapping from function or type indices to names."""
+def name_section(module, names, indirect):
+    """The `name` section, empty where nothing has a name. `module`: its name or None; `names`: by kind of
+    `NAME_SUBSECTIONS` a mapping from indices; `indirect`: by kind of `INDIRECT_SUBSECTIONS` a mapping from
+    function or type indices to such mappings."""
     subsections = {0: encode.name(module)} if module is not None else {}
     for kind, code in NAME_SUBSECTIONS.items():
-        if spaces[kind].names:
-            subsections[code] = name_map(spaces[kind].names)
+        if names[kind]:
+            subsections[code] = name_map(names[kind])
     for kind, code in INDIRECT_SUBSECTIONS.items():
         if indirect[kind]:
             subsections[code] = indirect_name_map(indirect[kind])
