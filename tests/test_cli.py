@@ -237,7 +237,7 @@ def test_version():
     assert re.fullmatch(r"pyjit-wasm \d+\.\d+.*\n", pyjit("--version").stdout)
 
 
-@pytest.mark.parametrize("command", ["run", "wast", "validate", "wasm", "cache"])
+@pytest.mark.parametrize("command", ["run", "wast", "validate", "wat", "wasm", "cache"])
 def test_help(command):
     assert command in pyjit("--help").stdout
     process = pyjit(command, "--help")
@@ -252,7 +252,7 @@ def test_no_command():
 
 
 @pytest.mark.parametrize("arguments, error", [
-    ("frob", "unknown command 'frob'; there are run, wast, validate, wasm, cache"),
+    ("frob", "unknown command 'frob'; there are run, wast, validate, wat, wasm, cache"),
     ("--frob", "unknown option --frob"), ("run --frob x", "unknown option --frob"),
     ("run", "FILE is missing; usage: pyjit-wasm run [OPTIONS] FILE [ARGS...]"),
     ("run --mode fast x", "invalid value 'fast' of --mode MODE"),

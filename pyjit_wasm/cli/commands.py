@@ -67,6 +67,10 @@ Exit code: the program's own; 134 after a trap, as a shell reports abort(): a tr
 and 134 (128 + SIGABRT) keeps it apart from codes that programs choose; 130 after Ctrl-C; 2 if the module
 cannot be loaded or linked."""
 
+_WAT_NOTES = """\
+The text assembles to the same module: names are identifiers, and what else cannot be said otherwise are
+annotations. The module need not be valid, only well formed. A FILE.wat is assembled first."""
+
 COMMANDS = {command.name: command for command in (
     Command("run", "FILE [ARGS...]", "run a program or call one function", "program.run", (
         _MODE,
@@ -80,8 +84,10 @@ COMMANDS = {command.name: command for command in (
             "Exit code: 1 if an assertion fails."),
     Command("validate", "FILE...", "check that modules are well formed and valid", "tools.validate", (),
             "Exit code: 1 if a module is not."),
+    Command("wat", "FILE.wasm", "print a binary in the text format", "tools.print_text", (
+        Option("--output -o", "OUT", "where to write the text (default: -, standard output)", default="-"),), _WAT_NOTES),
     Command("wasm", "FILE.wat", "assemble the text format into a binary", "tools.assemble", (
-        Option("--output -o", "OUT", "where to write the binary (default: FILE.wasm)"),)),
+        Option("--output -o", "OUT", "where to write the binary (default: FILE.wasm; -: standard output)"),)),
     Command("cache", "[show|clear]", "show or delete the cache of compiled code", "tools.cache"),
 )}
 

@@ -1,6 +1,7 @@
-"""The commands `wast`, `validate`, `wasm` and `cache`."""
+"""The commands `wast`, `validate`, `wat`, `wasm` and `cache`."""
 import sys
 
+from . import outputs
 from .options import CommandError
 from .sources import UNUSABLE, assembled, load
 
@@ -30,17 +31,27 @@ def validate(options, paths):
     return code
 
 
+def print_text(options, paths):
+    """Write the text of one module."""
+    from ..text import disassemble
+    path = _only(paths, "file")
+    try:
+        text = disassemble(load(path))
+    except UNUSABLE as error:
+        raise CommandError(f"{path}: {error}") from None
+    outputs.write(options["output"], text)
+    return 0
+
+
 def assemble(options, paths):
     """Assemble one text module and write the binary."""
     path = _only(paths, "file")
-    output = options["output"] or path.removesuffix(".wat") + ".wasm"
     try:
         with open(path, "rb") as file:
             binary = assembled(file.read())
     except UNUSABLE as error:
         raise CommandError(f"{path}: {error}") from None
-    with open(output, "wb") as file:
-        file.write(binary)
+    outputs.write(options["output"] or path.removesuffix(".wat") + ".wasm", binary)
     return 0
 
 
