@@ -84,8 +84,9 @@ COMMANDS = {command.name: command for command in (
             "Exit code: 1 if an assertion fails."),
     Command("validate", "FILE...", "check that modules are well formed and valid", "tools.validate", (),
             "Exit code: 1 if a module is not."),
-    Command("wat", "FILE.wasm", "print a binary in the text format", "tools.print_text", (
-        Option("--output -o", "OUT", "where to write the text (default: -, standard output)", default="-"),), _WAT_NOTES),
+    Command("wat", "FILE.wasm", "print a binary in the text format", "tools.disassemble", (
+        Option("--output -o", "OUT", "where to write the text (default: -, standard output)", default="-"),
+    ), _WAT_NOTES),
     Command("wasm", "FILE.wat", "assemble the text format into a binary", "tools.assemble", (
         Option("--output -o", "OUT", "where to write the binary (default: FILE.wasm; -: standard output)"),)),
     Command("cache", "[show|clear]", "show or delete the cache of compiled code", "tools.cache"),

@@ -31,15 +31,15 @@ def validate(options, paths):
     return code
 
 
-def print_text(options, paths):
+def disassemble(options, paths):
     """Write the text of one module."""
-    from ..text import disassemble
+    from .. import text
     path = _only(paths, "file")
     try:
-        text = disassemble(load(path))
+        printed = text.disassemble(load(path))
     except UNUSABLE as error:
         raise CommandError(f"{path}: {error}") from None
-    outputs.write(options["output"], text)
+    outputs.write(options["output"], printed)
     return 0
 
 

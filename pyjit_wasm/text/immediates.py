@@ -154,8 +154,10 @@ def memory_argument(body, op):
 def memory_argument_and_lane(body, op):
     """`memidx? offset=n? align=n? laneidx`: a single number is the lane."""
     tokens = body.tokens
-    after_first = tokens.peek(1)[:1]
-    has_memory = tokens.peek()[:1] == "$" or tokens.at_natural() and (after_first in "oa" or after_first.isdecimal())
+    after_first = tokens.peek(1)
+    attributes = ("offset=", "align=")
+    has_memory = tokens.peek()[:1] == "$" or tokens.at_natural() and (
+        after_first[:1].isdecimal() or after_first.startswith(attributes))
     memory = encode.uleb(body.spaces["memory"].index(tokens)) if has_memory else b"\0"
     return memory_immediate(body, op, memory) + lane_index(body)
 

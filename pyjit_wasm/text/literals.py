@@ -4,7 +4,13 @@ import re
 import struct
 
 DIGITS, HEX_DIGITS = "[0-9](?:_?[0-9])*", "[0-9a-fA-F](?:_?[0-9a-fA-F])*"
-STRING = (r'"(?: [^"\\\x00-\x1f\x7f]++ | \\(?: [tnr"\'\\] | [0-9a-fA-F]{2} | u\{' + HEX_DIGITS + r'\} ) )*+"')
+
+# a Unicode scalar value: up to 10FFFF, surrogates left out
+H = "_?[0-9a-fA-F]"
+SCALAR = f"(?:0_?)*(?:(?!_)(?:{H}){{1,3}} | [0-9a-ce-fA-CE-F](?:{H}){{3}} | [dD]_?[0-7](?:{H}){{2}}" \
+         f"| [1-9a-fA-F](?:{H}){{4}} | 1_?0(?:{H}){{4}})"
+STRING = (r'"(?: [^"\\\x00-\x1f\x7f]++ | \\(?: [tnr"\'\\] | [0-9a-fA-F]{2}'
+          rf' | u\{{{SCALAR}\}} ) )*+"')
 
 INTEGER = re.compile(f"[+-]?(?:0x{HEX_DIGITS}|{DIGITS})")
 FLOAT = re.compile(rf"""[+-]?(?: 0x{HEX_DIGITS} (?: \.(?:{HEX_DIGITS})? )? (?: [pP][+-]?{DIGITS} )?
@@ -131,9 +137,7 @@ def _unescape(escape):
     if byte:
         return bytes([int(byte, 16)])
     if scalar:
-        # a surrogate or what is beyond Unicode is not a scalar value: bytes that are no UTF-8 either
-        value = int(scalar, 16)
-        return chr(value).encode(errors="surrogatepass") if value < 0x110000 else b"\xFF"
+        return chr(int(scalar, 16)).encode()
     return CONTROL.get(character, character)
 
 

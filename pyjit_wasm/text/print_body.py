@@ -45,7 +45,7 @@ class Body:
         return text
 
     def expression(self, instructions, keyword=None):
-        """A constant expression in one line: a single instruction folded, others in `(keyword ...)` if there is one."""
+        """A constant expression in one line: a single instruction folded, others in `(keyword ...)` if given."""
         texts = [line.lstrip() for line in self.lines(instructions, {})]
         if len(texts) == 1:
             return f"({texts[0]})"

@@ -36,12 +36,10 @@ class Identifiers(dict):
 
     def bound(self, index):
         """The identifier where an item is defined, with an annotation if it is not the name, or nothing."""
-        name = self.names.get(index)
-        if name is None:
-            return ""
-        identifier = print_literals.identifier(name) if name else None
-        annotation = "" if self.get(index) == identifier else f"(@name {print_literals.name(name)})"
-        return f"{self.get(index, '')} {annotation}".strip()
+        name, identifier = self.names.get(index), self.get(index, "")
+        if name is None or name and identifier == print_literals.identifier(name):
+            return identifier
+        return f"{identifier} (@name {print_literals.name(name)})".lstrip()
 
     def numbered(self, index):
         """The same and the index as a comment."""
@@ -52,8 +50,8 @@ NO_NAMES = Identifiers({})
 
 
 class Names:
-    """Of a decoded module: its name `module` or None; `items` {kind: Identifiers}; `locals` and `fields` Identifiers
-    by function and type index; `section`: the encoded `name` section that says the same."""
+    """Of a decoded module: its name `module` or None; `items` {kind: Identifiers}; `locals` and `fields`
+    Identifiers by function and type index; `section`: the encoded `name` section that says the same."""
 
     def __init__(self, module):
         found = binary_names.parts(dict(module.customs).get("name"), READERS)

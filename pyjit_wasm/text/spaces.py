@@ -45,6 +45,16 @@ class Space:
         return self.index(tokens) if tokens.at_index() else 0
 
 
+class Unreferenced(Space):
+    """Of items that nothing refers to: identifiers need not be unique."""
+
+    __slots__ = ()
+
+    def bind(self, tokens):
+        self.indices.clear()
+        return super().bind(tokens)
+
+
 class Labels:
     """The labels of a function, numbered from the innermost."""
 

@@ -4,7 +4,7 @@ Types stay encoded: two value types are equal where their bytes are. A signature
 encoded value types.
 """
 from pyjit_wasm.binary import encode
-from pyjit_wasm.text.spaces import Space
+from pyjit_wasm.text.spaces import Space, Unreferenced
 
 VALUE_TYPES = encode.NUMBER_TYPES | encode.REFERENCE_SHORTHANDS
 STORAGE_TYPES = VALUE_TYPES | encode.PACKED_TYPES
@@ -66,7 +66,7 @@ class Types:
         return encoded
 
     def function(self):
-        signature = self.signature(Space("local"))
+        signature = self.signature(Unreferenced("local"))
         self.signatures.append(signature)
         self.fields.append(None)
         return function_type(signature)
