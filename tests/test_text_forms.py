@@ -39,7 +39,8 @@ def without_names(binary):
      "(func) (table 3 3 funcref) (elem (i32.const 0) funcref (ref.func 0) (ref.func 0) (ref.func 0))"),
     ("(table 1 funcref (ref.null func))", "(table 1 (ref null func) ref.null func)"),
     # segments
-    ("(table 1 funcref) (func) (elem (i32.const 0) 0)", "(table 1 funcref) (func) (elem (offset i32.const 0) func 0)"),
+    ("(table 1 funcref) (func) (elem (i32.const 0) 0)",
+     "(table 1 funcref) (func) (elem (offset i32.const 0) func 0)"),
     ("(table $t 1 funcref) (elem $e (table $t) (i32.const 0) funcref (item ref.null func))",
      "(table 1 funcref) (elem (offset (i32.const 0)) (ref null func) (ref.null func))"),
     ('(memory 1) (memory $m 1) (data $d (memory $m) (offset (i32.add (i32.const 1) (i32.const 2))) "a" "b")',

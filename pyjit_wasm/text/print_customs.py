@@ -47,20 +47,19 @@ class Customs:
         self.module, self.layout = module, layout(module.data)
         self.last = next((section.code for section in reversed(self.layout) if section.code != CUSTOM), None)
         self.hints = {}
-        self.said = {self.said_by_identifiers(names), self.said_by_hints()}
+        self.name_section, self.hint_section = self.said_by_identifiers(names), self.said_by_hints()
 
     def lines(self, section):
         """The lines of the annotation, none where it is not needed."""
-        if section in self.said:
+        if section in (self.name_section, self.hint_section):
             return []
         head = " ".join(filter(None, [f"(@custom {name(section.title)}", self.placement(section)]))
         return wrapped(head, strings(self.contents(section)))
 
     def placement(self, section):
         """`(after ...)` or `(before first)`; none for the very end, which is behind the names."""
-        position = self.layout.index(section)
-        names_follow = any(later in self.said for later in self.layout[position:])
-        if section.previous == self.last and not names_follow:
+        before_names = self.name_section and section.start < self.name_section.start
+        if section.previous == self.last and not before_names:
             return ""
         return "(before first)" if section.previous is None else f"(after {SECTION_NAMES[section.previous]})"
 

@@ -35,6 +35,7 @@ class ModulePrinter:
         self.lines = []
 
     def text(self):
+        """The whole module, `(module ...)`."""
         for section in self.customs.layout:
             if section.code == CUSTOM:
                 self.add(self.customs.lines(section))
@@ -166,9 +167,3 @@ _SECTIONS = {encode.SECTIONS[section]: method for section, method in (
     ("global", each(ModulePrinter.global_)), ("export", each(ModulePrinter.export)),
     ("start", ModulePrinter.start), ("elem", each(ModulePrinter.elem)), ("datacount", ModulePrinter.data_count),
     ("code", each(ModulePrinter.function)), ("data", each(ModulePrinter.data)))}
-
-
-def disassemble(binary):
-    """The text of a binary module, which assembles to the same module; raises DecodeError and what else decoding
-    raises."""
-    return ModulePrinter(binary).text()

@@ -56,7 +56,8 @@ class Names:
     def __init__(self, module):
         found = binary_names.parts(dict(module.customs).get("name"), READERS)
         self.module = found.get(binary_names.MODULE)
-        items = {kind: _below(count, found.get(NAME_SUBSECTIONS[kind], {})) for kind, count in _counts(module).items()}
+        items = {kind: _below(count, found.get(NAME_SUBSECTIONS[kind], {}))
+                 for kind, count in _counts(module).items()}
         indirect = {kind: _inner(counts, found.get(INDIRECT_SUBSECTIONS[kind], {}))
                     for kind, counts in (("local", _locals(module)), ("field", _fields(module)))}
         self.section = name_section(self.module, items, indirect)
