@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hostile import corruption
 from pyjit_wasm.binary import body, encode
 from pyjit_wasm.binary.decode import decode
 from pyjit_wasm.errors import DecodeError, ParseError, ValidationError
@@ -95,6 +96,16 @@ def test_programs(path):
         check(content)
 
 
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)
+def test_wasmtime_reads_the_text(path):
+    wasmtime = pytest.importorskip("wasmtime")
+    binary = path.read_bytes()
+    binary = assemble(binary) if path.suffix == ".wat" else binary
+    again = decode(bytes(wasmtime.wat2wasm(disassemble(binary))))
+    different = {part for part, value in syntax(decode(binary)).items() if syntax(again)[part] != value}
+    assert different <= {"customs"}     # wasmtime has the names behind all of them
+
+
 @pytest.mark.parametrize("source", [
     "(module)",
     '(module $m)', '(module (@name ""))', r'(module $"a b\"\\\u{7f}λ")',
@@ -179,11 +190,24 @@ def test_name_sections_in_odd_places():
         assert '"name"' not in check(HEADER + binary, exactly=True)
 
 
-@pytest.mark.parametrize("contents", [b"", b"\xff", b"\0", b"\1\0\1\3\1\1", b"\1\7\0", b"\1\0\2\1\1\1\1\1\1"])
+BRANCHES = section(10, b"\1", encode.sized(b"\0\x41\0\x0D\0\x41\0\x0D\0\x0B"))     # `br_if` at offsets 3 and 7
+
+
+@pytest.mark.parametrize("contents", [
+    b"", b"\xff", b"\0", b"\1\0\1\5\1\1", b"\1\7\0", b"\1\0\0", b"\1\0\2\3\1\1\3\1\1", b"\1\0\2\7\1\1\3\1\1",
+    b"\1\0\1\x83\0\1\1"])
 def test_branch_hints_that_annotations_cannot_say(contents):
     hints = encode.custom_section("metadata.code.branch_hint", contents)
-    text = check(HEADER + FUNCTION + hints + BODY, exactly=True)
+    text = check(HEADER + FUNCTION + hints + BRANCHES, exactly=True)
     assert '(@custom "metadata.code.branch_hint"' in text
+
+
+def test_branch_hints_are_annotations_where_they_can():
+    hints = encode.custom_section("metadata.code.branch_hint", b"\1\0\2\3\1\1\7\0")
+    text = check(HEADER + FUNCTION + hints + BRANCHES, exactly=True)
+    assert '(@metadata.code.branch_hint "")' in text and "@custom" not in text
+    for places in (hints + FUNCTION + BRANCHES, FUNCTION + BRANCHES + hints, FUNCTION + hints + hints + BRANCHES):
+        assert "(@custom" in check(HEADER + places, exactly=True)
 
 
 INDEX, LARGE = b"\0", b"\xAC\2"
@@ -217,3 +241,17 @@ def test_depth_does_not_matter():
     depth = 20_000
     text = check(assemble(f"(func {'block ' * depth} {'end ' * depth})"), exactly=True)
     assert len(text) < depth * 300
+
+
+def test_damaged_modules():
+    """Modules need not be valid."""
+    printed = 0
+    for number in range(300):
+        binary, description = corruption(number)
+        try:
+            decode(binary)
+        except (DecodeError, ValidationError):
+            continue
+        assert check(binary), description
+        printed += 1
+    assert printed > 100

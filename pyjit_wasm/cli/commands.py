@@ -68,7 +68,7 @@ and 134 (128 + SIGABRT) keeps it apart from codes that programs choose; 130 afte
 cannot be loaded or linked."""
 
 _WAT_NOTES = """\
-The text assembles to the same module: names are identifiers, and what else cannot be said otherwise are
+The text assembles to the same module: names become identifiers, and what has no other form in text becomes
 annotations. The module need not be valid, only well formed. A FILE.wat is assembled first."""
 
 COMMANDS = {command.name: command for command in (

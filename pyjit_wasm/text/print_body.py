@@ -6,6 +6,7 @@ from pyjit_wasm.text.print_lines import INDENT
 from pyjit_wasm.text.print_literals import string
 
 DEEPEST = 50    # blocks further inside are not indented more
+CONTINUING = PLAIN_ONLY.keys() - {"end", "delegate"}
 
 
 class Body:
@@ -17,18 +18,14 @@ class Body:
 
     def lines(self, instructions, hints, margin=0):
         """The lines of decoded instructions; `hints` are branch hints by offset of the instruction."""
-        margins = [INDENT * (margin + min(depth, DEEPEST)) for depth in range(DEEPEST + 1)]
         lines = []
         for op, immediates, offset in instructions:
+            self.depth -= op.mnemonic in PLAIN_ONLY
+            indent = INDENT * (margin + min(self.depth, DEEPEST))
             if offset in hints:
-                lines.append(f"{margins[min(self.depth, DEEPEST)]}(@{BRANCH_HINT} {string(hints[offset])})")
-            closing = op.mnemonic in PLAIN_ONLY
-            if closing:
-                self.depth -= 1
-            depth = self.depth
-            lines.append(margins[depth if depth < DEEPEST else DEEPEST] + self.instruction(op, immediates))
-            if closing and op.mnemonic not in ENDS:
-                self.depth += 1
+                lines.append(f"{indent}(@{BRANCH_HINT} {string(hints[offset])})")
+            lines.append(indent + self.instruction(op, immediates))
+            self.depth += op.mnemonic in CONTINUING
         return lines
 
     def instruction(self, op, immediates):
@@ -50,6 +47,3 @@ class Body:
         if len(texts) == 1:
             return f"({texts[0]})"
         return f"({' '.join([keyword, *texts])})" if keyword else " ".join(texts)
-
-
-ENDS = ("end", "delegate")

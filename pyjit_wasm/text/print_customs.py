@@ -104,10 +104,10 @@ class Customs:
             code, start = self.module.codes[funcidx - first], starts[funcidx - first]
             branches = {offset for op, _, offset in body.instructions(self.module, code.start, code.end)
                         if op.mnemonic in BRANCHES}
-            found = {start + offset: hint for offset, hint in places}
-            if not branches.issuperset(found):
+            offsets = [start + offset for offset, _ in places]
+            if not offsets or offsets != sorted(branches.intersection(offsets)):
                 return None
-            hints |= found
+            hints |= zip(offsets, [hint for _, hint in places])
         return hints
 
 
