@@ -23,6 +23,8 @@ UNIT_INSTRUCTIONS = 6_000               # wasm instructions compiled together wh
 MODULE_UNIT_INSTRUCTIONS = 15_000       # jit mode: modules up to this size are one unit
 JIT_UNIT_INSTRUCTIONS = 3_000           # jit mode: size of a lazily compiled unit of larger modules
 
+HELD_EXCEPTIONS = 10_000                # exceptions that wasm took a reference to, between two collections
+
 CHUNK = 8 << 20                         # bulk memory operations look for signals so often
 
 BRIEF_INSTRUCTIONS = 4_000              # a call certain to execute fewer keeps the GIL

@@ -254,3 +254,45 @@ def test_collected_instances_leave_their_exceptions_usable(mode):
     del inst
     gc.collect()
     assert caught.value.payload[0] == 3 and caught.value.tag is tag
+
+
+HOLDER = """(module (tag $t (param i32))
+  (table $kept (export "kept") 4 exnref)
+  (global $last (mut exnref) (ref.null exn))
+  (func $catch (param $x i32) (result i32 exnref)
+    (block $h (result i32 exnref)
+      (try_table (catch_ref $t $h) (throw $t (local.get $x)))
+      unreachable))
+  (func (export "run") (param $n i32) (local $i i32) (local $first exnref)
+    (call $catch (i32.const -7)) (local.set $first) drop
+    (loop $l
+      (call $catch (local.get $i)) (global.set $last) drop
+      (table.set $kept (i32.and (local.get $i) (i32.const 3)) (global.get $last))
+      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))
+    (throw_ref (local.get $first)))
+  (func (export "throw") (param $i i32) (throw_ref (table.get $kept (local.get $i)))))"""
+
+
+def test_held_exceptions_are_collected(child, mode):
+    """Locals, globals and tables keep those they refer to; memory does not grow with the others."""
+    many = 60_000 if mode == "interp" else 2_000_000
+    done = child(f"""
+        import resource
+        inst = load({HOLDER!r}, mode={mode!r})
+        def run(n):
+            try:
+                inst.exports.run(n)
+            except wasm.WasmException as error:
+                assert error.payload == (-7,), error
+            for i in range(4):
+                try:
+                    inst.exports.throw(i)
+                except wasm.WasmException as error:
+                    assert error.payload[0] & 3 == i and error.payload[0] >= n - 4, (i, error)
+        run(30_000)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        run({many})
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert after - before < 4096, (before, after)
+        print("ok")""")
+    assert done.stdout == "ok\n", done.stderr

@@ -5,7 +5,7 @@ from pyjit_wasm.codegen.body import llvm_type
 from pyjit_wasm.codegen.control import ControlFlow
 from pyjit_wasm.frames.walk import block_type
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import EXN, HELD
+from pyjit_wasm.runtime.layout import EXN
 
 
 class Exceptions(ControlFlow):
@@ -97,7 +97,7 @@ class Exceptions(ControlFlow):
         for index, valtype in enumerate(params):
             self.push(llvm_type(valtype), self.load(llvm_type(valtype), exn, EXN.size + 8 * index))
         if held:
-            self.store("i64", str(HELD), exn, EXN.held)
+            self.do(f"call void @rt_hold_exception(ptr %env, ptr {exn}){self.here()}")
             self.push("i64", self.let(f"ptrtoint ptr {exn} to i64"))
         else:
             self.do(f"call void @rt_drop_exception(ptr %env, ptr {exn}){self.here()}")

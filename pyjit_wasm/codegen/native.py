@@ -5,6 +5,7 @@ from _thread import RLock
 
 from pyjit_wasm.codegen import abi, objects
 from pyjit_wasm.runtime import arena, loader, process, signals
+from pyjit_wasm.runtime.layout import RUNTIME
 
 # instances of the native base types: PyObject head, then a word the vectorcall protocol or buffer
 # protocol reads, then a pointer to our struct
@@ -45,6 +46,7 @@ def load_support():
                 loaded = loader.load(data, arena.host, externals)
                 externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith("rt_"))
                 signals.install(loaded.symbols["rt_on_fault"], loaded.symbols["rt_on_interrupt"])
+                process.put(RUNTIME.frame, loaded.symbols["rt_frame"])
                 _support = loaded
     return _support.symbols
 

@@ -7,7 +7,7 @@ from pyjit_wasm import config
 from pyjit_wasm.codegen import bulk, signal_handlers
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, EXN, FRAME, FUNC, KEEPS_PYTHON, MEM, PYTHON_EXCEPTION,
+from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, EXN, FRAME, FUNC, HELD, KEEPS_PYTHON, MEM, PYTHON_EXCEPTION,
                                        RUNTIME,
                                        SERVICE)
 
@@ -64,6 +64,7 @@ declare void @rt_poll(ptr) nounwind
 declare void @rt_throw(ptr) cold noreturn nounwind
 declare ptr @rt_new_exception(ptr, i64) nounwind
 declare void @rt_drop_exception(ptr, ptr) nounwind
+declare void @rt_hold_exception(ptr, ptr) nounwind
 declare i64 @rt_other_type(ptr, i64, i64, i64) nounwind
 declare i64 @rt_memory_fill(ptr, ptr, i64, i32, i64) nounwind
 declare i64 @rt_memory_copy(ptr, ptr, ptr, i64, i64, i64) nounwind
@@ -289,6 +290,38 @@ def exceptions():
     return str(f) + str(g) + str(h)
 
 
+def hold_exception():
+    """`rt_hold_exception(env, exn)`: wasm takes a reference to it; from time to time those are collected that
+    nothing refers to any more. `rt_frame()`: the machine stack's end, for that."""
+    held, count, limit = (f"getelementptr (i8, ptr @runtime, i64 {o})" for o in
+                          (RUNTIME.held, RUNTIME.held_count, RUNTIME.held_limit))
+    f = Function("void", "rt_hold_exception", "ptr %env, ptr %exn")
+    f.branch(f.let(f"icmp eq i64 {f.load('i64', '%exn', EXN.held)}, {HELD}"), "done", "new")
+    f.label("new")
+    f.store("i64", str(HELD), "%exn", EXN.held)
+    first = f.let(f"load atomic ptr, ptr {held} monotonic, align 8")
+    f.do("br label %push")
+    f.label("push")
+    f.do(f"%head = phi ptr [ {first}, %new ], [ %seen, %push ]")
+    f.store("ptr", "%head", "%exn", EXN.next)
+    pair = f.let(f"cmpxchg ptr {held}, ptr %head, ptr %exn seq_cst seq_cst, align 8")
+    f.do(f"%seen = extractvalue {{ptr, i1}} {pair}, 0")
+    f.branch(f.let(f"extractvalue {{ptr, i1}} {pair}, 1"), "pushed", "push")
+    f.label("pushed")
+    number = f.let(f"atomicrmw add ptr {count}, i64 1 monotonic, align 8")
+    f.branch(f.let(f"icmp ult i64 {number}, {f.let(f'load i64, ptr {limit}')}"), "done", "collect")
+    f.label("collect")
+    exn = f.let("ptrtoint ptr %exn to i64")
+    f.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['collect_exceptions']}, i64 {exn}, i64 0, i64 0)")
+    f.do("br label %done")
+    f.label("done")
+    f.do("ret void")
+    g = Function("ptr", "rt_frame", "")
+    g.do("%p = call ptr @llvm.frameaddress.p0(i32 0)")
+    g.do("ret ptr %p")
+    return str(f) + str(g)
+
+
 def other_type():
     """`rt_other_type(env, differs, actual, wanted)`: 1 if two types differ and the first is no subtype either."""
     f = Function("i64", "rt_other_type", "ptr %env, i64 %differs, i64 %actual, i64 %wanted")
@@ -340,5 +373,5 @@ def get_buffer(mem_offset):
 def source(retry_signal, mem_offset):
     """IR text of the whole support object."""
     handlers = signal_handlers.fault_handler() + signal_handlers.interrupt_handler(retry_signal)
-    return "".join((DECLARATIONS, COLD, walk(), traps(), handlers, service(), exceptions(), other_type(), bulk.source(), link_functions(),
+    return "".join((DECLARATIONS, COLD, walk(), traps(), handlers, service(), exceptions(), hold_exception(), other_type(), bulk.source(), link_functions(),
                     get_buffer(mem_offset)))

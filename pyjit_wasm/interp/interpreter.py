@@ -4,7 +4,6 @@ import ctypes
 import weakref
 
 from pyjit_wasm.codegen import native, objects
-from pyjit_wasm.interp import unwind
 from pyjit_wasm.runtime import arena, loader, process, trace
 from pyjit_wasm.runtime.layout import RUNTIME
 
@@ -24,7 +23,6 @@ class Interpreter:
         self._code = (ctypes.c_uint64 * 1)(symbols["prepare"])
         self.prepare_code = ctypes.addressof(self._code)
         native.set_handlers(symbols["exit"], symbols["unwind"])
-        unwind.restores.add(symbols["restore"])
         start, end = self._loaded.text
         if not explicit:  # only here can handlers fault
             process.put(RUNTIME.handlers_lo, start)
@@ -58,3 +56,8 @@ def interpreter(explicit):
             if explicit not in _loaded:
                 _loaded[explicit] = Interpreter(explicit)
     return _loaded[explicit]
+
+
+def restore_handlers():
+    """Addresses of the handlers that calls into other instances return to."""
+    return [loaded.handlers["restore"] for loaded in _loaded.values()]

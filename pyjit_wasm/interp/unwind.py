@@ -1,12 +1,13 @@
 """Who catches an exception: the frames of an interpreter activation, from the one that throws outwards."""
 from pyjit_wasm.codegen import native
+from pyjit_wasm.interp.interpreter import restore_handlers
 from pyjit_wasm.runtime import exceptions, trace
+from pyjit_wasm.runtime.collector import hold
 from pyjit_wasm.runtime.exceptions import word
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FRAME
 from pyjit_wasm.runtime.services import provides
 
 _WORD = 8
-restores = set()  # addresses of the `restore` handlers
 _SAVED_INSTANCE = FRAME.size
 
 
@@ -38,7 +39,7 @@ def unwind(env, ip, _):
 def _caller(fp, inst):
     """(return ip, frame, instance) of the frame below, whose instance is another one if it is restored there."""
     return_ip, caller = word(fp + FRAME.return_ip).value, word(fp + FRAME.caller_fp).value
-    if caller and word(return_ip).value in restores:
+    if caller and word(return_ip).value in restore_handlers():
         inst = word(caller + _SAVED_INSTANCE).value
     return return_ip, caller, inst
 
@@ -63,5 +64,5 @@ def _deliver(exn, code, clause, fp):
     if reference is None:
         exceptions.drop(exn)
     else:
-        exceptions.hold(exn)
+        hold(exn)
         word(fp + _WORD * reference).value = exn

@@ -17,6 +17,7 @@ _free.restype, _free.argtypes = None, [ctypes.c_void_p]
 
 
 tags = weakref.WeakValueDictionary()  # by address
+holders = weakref.WeakSet()  # tables and globals of references to exceptions; `references()` gives those
 
 
 class TagInst:
@@ -29,8 +30,19 @@ class TagInst:
         tags[self.address] = self
 
     @property
+    def slots(self):
+        """Frame slots of the payload."""
+        return len(self.type.deftype.comp.params)
+
+    @property
     def current_type(self):
         return self.type
+
+
+def note_holder(inst, reftype):
+    """A table or global may hold references of that type."""
+    if reftype.heap in ("exn", "noexn"):
+        holders.add(inst)
 
 
 _python_tag = ctypes.create_string_buffer(8)
@@ -61,15 +73,14 @@ def payload(exn, count):
     return [word(exn + EXN.size + 8 * index).value for index in range(count)]
 
 
-def hold(exn):
-    """Note that wasm has a reference to an exception."""
-    word(exn + EXN.held).value = HELD
-
-
 def drop(exn):
     """Free an exception unless wasm has a reference to it."""
     if word(exn + EXN.held).value != HELD:
-        if word(exn + EXN.tag).value == PYTHON:
-            ctypes.pythonapi.Py_DecRef(ctypes.cast(payload(exn, 1)[0], ctypes.py_object))
-        _free(exn)
+        release(exn)
 
+
+def release(exn):
+    """Free an exception that nothing refers to any more."""
+    if word(exn + EXN.tag).value == PYTHON:
+        ctypes.pythonapi.Py_DecRef(ctypes.cast(payload(exn, 1)[0], ctypes.py_object))
+    _free(exn)

@@ -6,7 +6,7 @@ import weakref
 from pyjit_wasm import config
 from pyjit_wasm.errors import Exhaustion, InUseError, Trap
 from pyjit_wasm.opcodes import TRAPS
-from pyjit_wasm.runtime import trace
+from pyjit_wasm.runtime import process, trace
 from pyjit_wasm.runtime.layout import EXEC_ENV
 from pyjit_wasm.runtime.services import provides
 
@@ -30,9 +30,27 @@ class ExecEnv:
             self._words[offset // 8] = value
         _by_address[self.address] = self
 
+    stack = property(lambda self: self._words[EXEC_ENV.stack // 8])
+    top = property(lambda self: self._words[EXEC_ENV.top // 8])
+
+    def words(self):
+        """All words of the struct."""
+        return self._words[:_WORDS]
+
     def take_trace(self):
         """The code addresses of the last trap, innermost first."""
         return self._words[_WORDS:_WORDS + self._words[EXEC_ENV.trace_len // 8]]
+
+
+def live():
+    """All exec_envs there are."""
+    return list(_by_address.values())
+
+
+def in_other_threads():
+    """Whether an exec_env is in use by a thread other than this one."""
+    mine = process.this_thread()
+    return any(env.words()[EXEC_ENV.thread // 8] not in (0, mine) for env in live())
 
 
 @provides

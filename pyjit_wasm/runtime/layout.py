@@ -64,7 +64,7 @@ FUNC = Struct(
 
 MEM = Struct("base", "bytes", "max_pages", "guarded", "object")
 TABLE = Struct("elems", "length", "max", "object")
-EXN = Struct("tag", "held")  # the payload follows
+EXN = Struct("tag", "held", "next")  # the payload follows; `next` of those that are held
 HELD, KEEPS_PYTHON = 1, 2    # `held`: wasm has a reference to it; freeing it takes Python
 SPAN = Struct("base", "length")  # data and element segments: length in bytes, in elements
 
@@ -78,12 +78,17 @@ FRAME = Struct("return_ip", "caller_fp")
 # Process-wide words that generated code reads; the loader gives them addresses.
 RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "ranges", "range_count",
                  "thread_key", "service", "raise_trap", "old_segv", "old_bus", "old_int", "retry_timer",
-                 "main_thread")
+                 "main_thread",
+                 "held",           # EXNs that native code has noted as held: a list by `next`,
+                 "held_count",     # how many since the last collection,
+                 "held_limit",     # after how many the next is due
+                 "frame")          # a function that returns its machine frame's address
 
 # What generated code asks of Python, through one door (runtime.services).
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
             "raise_in_use", "to_ref", "from_ref", "matches_type", "unwind",
-            "raise_exception", "take_exception", "drop_exception", "status_entry")
+            "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
+            "status_entry")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 

@@ -71,6 +71,7 @@ _pthread_attr = ctypes.c_char * 128
 _free = libc.symbol("free")
 libc.libc.calloc.restype = ctypes.c_void_p
 libc.libc.pthread_self.restype = ctypes.c_void_p
+libc.libc.pthread_getspecific.restype = ctypes.c_void_p
 libc.libc.pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
 libc.libc.pthread_getattr_np.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 
@@ -92,6 +93,17 @@ def _stack_bounds():
     libc.libc.pthread_attr_getstack(attributes, ctypes.byref(low), ctypes.byref(size))
     libc.libc.pthread_attr_destroy(attributes)
     return low.value, size.value
+
+
+def used_stack():
+    """(lowest, highest) address of the machine stack that this thread's wasm and its callers use."""
+    low, size = _stack_bounds()
+    return ctypes.PYFUNCTYPE(ctypes.c_uint64)(get(RUNTIME.frame))(), low + size
+
+
+def this_thread():
+    """Address of the calling thread's THREAD, or None."""
+    return libc.libc.pthread_getspecific(_key)
 
 
 @provides

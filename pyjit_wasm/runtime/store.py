@@ -8,9 +8,10 @@ import struct
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import libc, process
+from pyjit_wasm.runtime.exceptions import note_holder
 from pyjit_wasm.runtime.layout import FUNC, MEM, TABLE
 from pyjit_wasm.runtime.services import provides
-from pyjit_wasm.types import I32, Limits, MemType, TableType
+from pyjit_wasm.types import I32, Limits, MemType, RefType, TableType
 
 _PAGE = config.PAGE
 _MACHINE_PAGE = 4096
@@ -100,6 +101,7 @@ class TableInst(_Owner):
         self.put(TABLE.elems, self.base)
         self.put(TABLE.max, limit)
         self.put(TABLE.object, id(self))
+        note_holder(self, type.elem)
         self.grow(type.limits.min, init)
 
     def __del__(self, release=libc.release):
@@ -127,6 +129,10 @@ class TableInst(_Owner):
         self.put(TABLE.length, before + count)
         return before
 
+    def references(self):
+        """All elements, as numbers."""
+        return (ctypes.c_uint64 * self.length).from_address(self.base)
+
     def read(self, index):
         return ctypes.c_uint64.from_address(self.base + 8 * index).value
 
@@ -149,6 +155,11 @@ class GlobalInst:
         self.owner = owner or ctypes.create_string_buffer(16)
         self.address = address or ctypes.addressof(self.owner)
         self.cell = ctypes.c_uint64.from_address(self.address)
+        if isinstance(type.valtype, RefType):
+            note_holder(self, type.valtype)
+
+    def references(self):
+        return (self.bits,)
 
     @property
     def bits(self):

@@ -44,6 +44,9 @@ class ModuleCode:
         self.lock = RLock()
         self._templates, self._digest = {}, None
         self.status = bool(module.tags) or any(f.exceptions for f in facts)  # functions return one
+        if self.status:
+            from pyjit_wasm.interp import unwind  # noqa: F401  its services
+
         self.brief = units.brief_functions(module, facts)
 
     @property
