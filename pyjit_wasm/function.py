@@ -2,7 +2,9 @@
 import ctypes
 import weakref
 
+from pyjit_wasm import tag
 from pyjit_wasm.codegen import native
+from pyjit_wasm.codegen.abi import EXCEPTIONS, EXTERNALS, reference_kind
 from pyjit_wasm.errors import InternalError
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.instance import ModuleInstance
@@ -10,8 +12,8 @@ from pyjit_wasm.runtime.layout import CALL_SITE, FUNC
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.runtime.store import HostFunc, externs
 from pyjit_wasm.tiering import controller
-from pyjit_wasm.types import F32, I32, RefType, functype
-from pyjit_wasm.values import SERVICE, reference_kind, serve, value_type
+from pyjit_wasm.types import F32, I32, RefType, by_id, functype
+from pyjit_wasm.values import SERVICE, check_reference, serve, value_type
 
 _HOST_STACK = 1 << 16
 
@@ -99,6 +101,7 @@ native.inherit_vectorcall(_CellCaller)
 
 
 def _reference(valtype, value):
+    check_reference(valtype, value)
     return serve(SERVICE["to_ref"], value, reference_kind(valtype))
 
 
@@ -162,10 +165,12 @@ _passed = {}  # functions that went into wasm as references: kept, because table
 
 @provides
 def to_ref(thing, kind, *_):
-    if kind == 1:
+    if kind == EXTERNALS:
         return externs.reference(thing)
     if thing is None:
         return 0
+    if kind == EXCEPTIONS:
+        return tag.reference(thing)
     if not isinstance(thing, Function):
         raise TypeError(f"a wasm function or None is required, not {type(thing).__name__}")
     _passed[thing._inst.address] = thing._inst
@@ -173,12 +178,23 @@ def to_ref(thing, kind, *_):
 
 
 @provides
+def to_checked_ref(thing, func, position):
+    """A reference for a parameter of a FUNC, or for the result ~`position`, of a type that has to be checked."""
+    comp = by_id(ctypes.c_uint64.from_address(func + FUNC.type_id).value).comp
+    valtype = comp.params[position] if position >= 0 else comp.results[~position]
+    check_reference(valtype, thing)
+    return to_ref(thing, reference_kind(valtype))
+
+
+@provides
 def from_ref(reference, kind, *_):
     reference &= 0xFFFFFFFFFFFFFFFF
-    if kind == 1:
+    if kind == EXTERNALS:
         return externs.thing(reference)
     if not reference:
         return None
+    if kind == EXCEPTIONS:
+        return tag.error_of(reference)
     host = _hosts.get(reference)
     if host is not None:
         return of_store(host)

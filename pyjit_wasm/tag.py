@@ -51,6 +51,17 @@ def _values(tag, exn):
     return [from_bits(t, bits) for t, bits in zip(params, exceptions.payload(exn, len(params)))]
 
 
+def reference(error):
+    """A reference to the exception that a Python exception is in wasm."""
+    from pyjit_wasm.runtime.collector import hold
+
+    exn = take_exception(error) if isinstance(error, BaseException) else 0
+    if not exn:
+        raise TypeError(f"an exception or None is required, not {type(error).__name__}")
+    hold(exn)
+    return exn
+
+
 def error_of(exn):
     """The Python exception of one in wasm."""
     tag = word(exn + EXN.tag).value

@@ -1,11 +1,12 @@
 """Python values and raw bits of wasm values. References go through `function` and `runtime.store`."""
 import struct
 
-from pyjit_wasm.runtime.services import serve
+from pyjit_wasm.codegen.abi import reference_kind
 from pyjit_wasm.runtime.layout import SERVICE
-from pyjit_wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, DefType, RefType, matches_heap
+from pyjit_wasm.runtime.services import serve
+from pyjit_wasm.types import EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, DefType, RefType, matches_heap
 
-_NAMED = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "funcref": FUNCREF, "externref": EXTERNREF}
+_NAMED = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "funcref": FUNCREF, "externref": EXTERNREF, "exnref": EXNREF}
 _WIDTH = {I32: 32, I64: 64}
 _FLOAT = {F32: ("<f", "<I"), F64: ("<d", "<Q")}
 
@@ -16,11 +17,6 @@ def value_type(name):
     if found is None:
         raise TypeError(f"a value type is one of {', '.join(_NAMED)}, not {name!r}")
     return found
-
-
-def reference_kind(valtype):
-    """0 for function references, 1 for external ones."""
-    return 1 if valtype.heap in ("extern", "noextern", "exn") else 0
 
 
 def to_bits(valtype, value):
@@ -51,7 +47,7 @@ def check_reference(valtype, value):
         given = getattr(value, "deftype", None)
         if given is None or not matches_heap(given, valtype.heap):
             raise TypeError(f"a function of type {valtype.heap.comp} is required")
-    elif valtype.heap in ("nofunc", "noextern"):
+    elif valtype.heap in ("nofunc", "noextern", "noexn"):
         raise TypeError("only None is a reference of this type")
 
 

@@ -296,3 +296,27 @@ def test_held_exceptions_are_collected(child, mode):
         assert after - before < 4096, (before, after)
         print("ok")""")
     assert done.stdout == "ok\n", done.stderr
+
+
+def test_references_to_exceptions_cross_to_python(load):
+    tag, seen = wasm.Tag(["i32"]), []
+    inst = load("""(module (import "m" "t" (tag $t (param i32)))
+      (import "m" "f" (func $f (param exnref) (result exnref)))
+      (func (export "catch") (param i32) (result exnref)
+        (block $h (result exnref) (try_table (catch_all_ref $h) (throw $t (local.get 0))) (ref.null exn)))
+      (func (export "throw") (param exnref) (throw_ref (local.get 0)))
+      (func (export "pass") (param exnref) (throw_ref (call $f (local.get 0)))))""",
+                {"m": {"t": tag, "f": lambda error: seen.append(error) or wasm.WasmException(tag, 6)}})
+    caught = inst.exports.catch(5)
+    assert isinstance(caught, wasm.WasmException) and caught.tag is tag and caught.payload == (5,)
+    for argument, value in ((caught, 5), (wasm.WasmException(tag, 9), 9)):
+        with pytest.raises(wasm.WasmException) as thrown:
+            inst.exports.throw(argument)
+        assert thrown.value.payload == (value,)
+    with pytest.raises(wasm.WasmException) as thrown:
+        getattr(inst.exports, "pass")(caught)
+    assert thrown.value.payload == (6,) and seen[0].payload == (5,)
+    with pytest.raises(wasm.Trap, match="null exception reference"):
+        inst.exports.throw(None)
+    with pytest.raises(TypeError):
+        inst.exports.throw(3)

@@ -295,7 +295,6 @@ def test_typed_references_from_python(load):
             exports.g.value = bad
 
 
-@pytest.mark.xfail(strict=True, reason="arguments of type (ref $t) are checked when call_ref is executed")
 def test_typed_references_as_arguments(load):
     exports = load(TYPED).exports
     assert (exports.take(None), exports.take(exports.f), exports.take_some(exports.f)) == (1, 0, None)

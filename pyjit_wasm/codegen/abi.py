@@ -13,14 +13,28 @@ HANDLER_PARAMS = "ptr %ip, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x"
 FIRST_MEMORY = 16  # InstanceLayout: base of memory 0
 
 LETTER = {I32: "i", I64: "I", F32: "f", F64: "F"}
-LLVM = {"i": "i32", "I": "i64", "f": "float", "F": "double", "r": "i64", "x": "i64"}
+LLVM = {"i": "i32", "I": "i64", "f": "float", "F": "double"}
 STATUS = "i64"  # of functions of modules with exceptions, behind the results: 0, or the EXN that is thrown
-REFERENCE_KIND = {"r": 0, "x": 1}
+# references to functions, to external things, to exceptions: nullable and of any type, or with something to check
+FUNCTIONS, EXTERNALS, EXCEPTIONS = range(3)
+REFERENCE_KIND = {"r": FUNCTIONS, "t": FUNCTIONS, "x": EXTERNALS, "y": EXTERNALS, "e": EXCEPTIONS, "z": EXCEPTIONS}
+CHECKED = "tyz"
+_REFERENCE = ("rt", "xy", "ez")
+LLVM |= {letter: "i64" for letter in REFERENCE_KIND}
+
+
+def reference_kind(valtype):
+    """FUNCTIONS, EXTERNALS or EXCEPTIONS."""
+    return _KIND.get(valtype.heap, FUNCTIONS)
+
+
+_KIND = {"extern": EXTERNALS, "noextern": EXTERNALS, "exn": EXCEPTIONS, "noexn": EXCEPTIONS}
 
 
 def letter(valtype):
     if isinstance(valtype, RefType):
-        return "x" if valtype.heap in ("extern", "noextern", "exn") else "r"
+        checked = not valtype.nullable or valtype.heap not in ("func", "extern", "exn")
+        return _REFERENCE[reference_kind(valtype)][checked]
     try:
         return LETTER[valtype]
     except KeyError:

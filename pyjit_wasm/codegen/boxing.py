@@ -1,20 +1,23 @@
 """Python objects to native values and back, as IR. References go through services."""
-from pyjit_wasm.codegen.abi import REFERENCE_KIND
+from pyjit_wasm.codegen.abi import CHECKED, REFERENCE_KIND
 from pyjit_wasm.codegen.support import call_python
 from pyjit_wasm.runtime.layout import RUNTIME, SERVICE
 
 
-def unbox(f, letter, value, failed):
-    """The native value of a Python object; branches to `failed` with a Python exception set."""
+def unbox(f, letter, value, failed, func, position):
+    """The native value of a Python object; branches to `failed` with a Python exception set. `func` and `position`
+    tell which type a reference must have: a FUNC, and the parameter's index, or ~index of a result."""
     if letter in "fF":
         number = f.let(f"call double @PyFloat_AsDouble(ptr {value})")
         _fail_if_error(f, f.let(f"fcmp oeq double {number}, -1.0"), failed)
         return number if letter == "F" else f.let(f"fptrunc double {number} to float")
-    if letter in "rx":
-        kind = f.let(f"call ptr @PyLong_FromLongLong(i64 {REFERENCE_KIND[letter]})")
-        which = f.let(f"call ptr @PyLong_FromLongLong(i64 {SERVICE['to_ref']})")
+    if letter in REFERENCE_KIND:
+        numbers = [SERVICE["to_ref"], REFERENCE_KIND[letter]]
+        if letter in CHECKED:
+            numbers = [SERVICE["to_checked_ref"], f.let(f"ptrtoint ptr {func} to i64"), position]
+        which, *rest = [f.let(f"call ptr @PyLong_FromLongLong(i64 {number})") for number in numbers]
         f.do(f"call void @Py_IncRef(ptr {value})")
-        handle = call_python(f, RUNTIME.service, [which, value, kind])
+        handle = call_python(f, RUNTIME.service, [which, value, *rest])
         f.unlikely(f.let(f"icmp eq ptr {handle}, null"), failed)
         reference = f.let(f"call i64 @PyLong_AsLongLong(ptr {handle})")
         f.do(f"call void @Py_DecRef(ptr {handle})")

@@ -71,8 +71,8 @@ class Signature:
 class _Objects:
     """Arguments are Python objects, the result one too."""
 
-    def arguments(self, f, s):
-        return [unbox(f, c, f.load("ptr", "%args", 8 * i), "failed") for i, c in enumerate(s.params)]
+    def arguments(self, f, s, func):
+        return [unbox(f, c, f.load("ptr", "%args", 8 * i), "failed", func, i) for i, c in enumerate(s.params)]
 
     def results(self, f, s, values):
         if not values:
@@ -93,7 +93,7 @@ class _Objects:
 class _Cells:
     """The one argument is the address of an array of 64-bit cells: parameters in, results out."""
 
-    def arguments(self, f, s):
+    def arguments(self, f, s, func):
         number = f.let(f"call i64 @PyLong_AsLongLong(ptr {f.load('ptr', '%args')})")
         self.cells = f.let(f"inttoptr i64 {number} to ptr")
         return [f.load(t, self.cells, 8 * i) for i, t in enumerate(s.types)]
@@ -120,8 +120,8 @@ def enter(s, name, marshal, site_offset):
     count = f.let(f"and i64 %nargsf, {(1 << 63) - 1}")
     bad_count = f.let(f"icmp ne i64 {count}, {marshal.count(s)}")
     f.unlikely(f.let(f"or i1 {bad_count}, {f.let('icmp ne ptr %names, null')}"), "arity")
-    values = marshal.arguments(f, s)
     env, func = f.load("ptr", site, CALL_SITE.env), f.load("ptr", site, CALL_SITE.func)
+    values = marshal.arguments(f, s, func)
     _find_thread(f)
     owner = f.load("ptr", env, EXEC_ENV.thread)
     idle, mine = f.let(f"icmp eq ptr {owner}, null"), f.let(f"icmp eq ptr {owner}, %thread")
@@ -260,11 +260,11 @@ def _as_tuple(f, result):
 
 def _host_results(f, s, result):
     if len(s.results) < 2:
-        return [unbox(f, c, result, "unboxed") for c in s.results]
+        return [unbox(f, c, result, "unboxed", "%func", ~0) for c in s.results]
     size = f.let(f"call i64 @PyTuple_Size(ptr {result})")
     f.unlikely(f.let(f"icmp ne i64 {size}, {len(s.results)}"), "unboxed.count")
     items = [f.let(f"call ptr @PyTuple_GetItem(ptr {result}, i64 {i})") for i in range(len(s.results))]
-    values = [unbox(f, c, item, "unboxed") for c, item in zip(s.results, items)]
+    values = [unbox(f, c, item, "unboxed", "%func", ~i) for i, (c, item) in enumerate(zip(s.results, items))]
     go_on = f.new_label("counted")
     f.do(f"br label %{go_on}")
     f.label("unboxed.count")

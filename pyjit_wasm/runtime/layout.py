@@ -86,7 +86,7 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "ranges",
 
 # What generated code asks of Python, through one door (runtime.services).
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
-            "raise_in_use", "to_ref", "from_ref", "matches_type", "unwind",
+            "raise_in_use", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
             "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
             "status_entry")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
