@@ -5,6 +5,7 @@ from operator import index
 from pyjit_wasm import config
 from pyjit_wasm.binary.decode import decode
 from pyjit_wasm.codegen import native
+from pyjit_wasm.errors import ValidationError
 from pyjit_wasm.module import Export, Import
 from pyjit_wasm.types import DefType
 from pyjit_wasm.valid import validate
@@ -32,11 +33,12 @@ class Engine:
     background         compile hot functions in a worker process while the interpreter goes on
     cache              keep compiled code on disk (`$PYJIT_WASM_CACHE` says where)
     stack_size         bytes of an exec_env's stack buffer where an Instance names none
+    legacy_exceptions  accept the older instructions for exceptions, `try`, `catch`, `delegate`, `rethrow`
     """
 
     def __init__(self, mode="tiered", *, memory_bounds="guard", strict_traps=False,
                  tier_up_threshold=config.TIER_UP_THRESHOLD, background=True, cache=True,
-                 stack_size=config.DEFAULT_STACK_SIZE):
+                 stack_size=config.DEFAULT_STACK_SIZE, legacy_exceptions=True):
         self.mode = check_mode(mode)
         if memory_bounds not in ("guard", "explicit"):
             raise ValueError(f"memory_bounds must be 'guard' or 'explicit', not {memory_bounds!r}")
@@ -45,6 +47,7 @@ class Engine:
         self.memory_bounds, self.strict_traps = memory_bounds, strict_traps
         self.tier_up_threshold, self.background = tier_up_threshold, background
         self.cache, self.stack_size = cache, check_stack_size(stack_size)
+        self.legacy_exceptions = legacy_exceptions
         if not cache:
             native.use_cache = False
 
@@ -74,6 +77,8 @@ class Module:
         self.engine = engine or default_engine()
         self.syntax = decode(_binary(source))
         facts = validate(self.syntax)
+        if not self.engine.legacy_exceptions and any(f.legacy_exceptions for f in facts):
+            raise ValidationError("legacy exception handling is switched off in this engine")
         from pyjit_wasm.tiering.module_code import ModuleCode
 
         self.code = ModuleCode(self.syntax, facts, self.engine)

@@ -320,3 +320,11 @@ def test_references_to_exceptions_cross_to_python(load):
         inst.exports.throw(None)
     with pytest.raises(TypeError):
         inst.exports.throw(3)
+
+
+def test_the_older_encoding_can_be_switched_off():
+    source = "(module (func try catch_all end))"
+    wasm.Module(source)
+    with pytest.raises(wasm.ValidationError, match="switched off"):
+        wasm.Module(source, engine=wasm.Engine(legacy_exceptions=False))
+    wasm.Module("(module (tag $t) (func (block $h (try_table (catch $t $h)))))", engine=wasm.Engine(legacy_exceptions=False))

@@ -143,7 +143,7 @@ def tag_params(body, index):
 
 
 def try_(body, imm):
-    body.exceptions = True
+    body.exceptions = body.legacy_exceptions = True
     _try(body, imm)
 
 
