@@ -16,10 +16,11 @@ GLOBAL_GET = BY_NAME["global.get"]
 class Facts:
     """What the tiers want to know of a function: `instructions`, how many it has; `has_loop`; `calls`, the
     function indices it calls directly; `tail_calls`, whether it has tail calls; `exceptions`, whether it
-    throws or catches, `legacy_exceptions`, in the older way; `indirect`, whether it calls through tables or references; `bulk`,
-    whether it has bulk or grow instructions on memories or tables."""
+    throws or catches, `legacy_exceptions`, in the older way; `indirect`, whether it calls through tables or
+    references; `bulk`, whether it has bulk or grow instructions on memories or tables."""
 
-    __slots__ = ("instructions", "has_loop", "calls", "tail_calls", "exceptions", "legacy_exceptions", "indirect", "bulk")
+    __slots__ = ("instructions", "has_loop", "calls", "tail_calls", "exceptions", "legacy_exceptions", "indirect",
+                 "bulk")
 
     def __init__(self, count, body):
         self.instructions, self.has_loop, self.calls = count, body.has_loop, frozenset(body.calls)
