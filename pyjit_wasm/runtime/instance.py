@@ -14,8 +14,11 @@ _KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst:
           TagInst: "tags"}
 
 
-def check_supported(module):
+def check_supported(module, facts):
     """Raises UnsupportedError for what is decoded and validated, but not executed yet."""
+    for fact in facts:
+        if fact.heap:
+            raise UnsupportedError(f"{fact.heap}: structures and arrays are not supported yet")
     if any(m.shared for m in module.mems):
         raise UnsupportedError("shared memories are not supported yet")
     if any(len(values) > config.MAX_VALUES for t in module.types if isinstance(t.comp, FuncType)
@@ -29,7 +32,7 @@ class ModuleInstance:
     Python objects made for its functions, by index."""
 
     def __init__(self, code, mode, imports, stack_size):
-        check_supported(code.module)
+        check_supported(code.module, code.facts)
         self.code, self.module, self.layout, self.mode = code, code.module, code.layout, mode
         self._words = (ctypes.c_uint64 * (self.layout.size // 8 + 2))()
         self.address = ctypes.addressof(self._words)

@@ -54,10 +54,10 @@ class Body:
     """`locals`: types; `assigned`: locals that surely have a value, None if every one has a default;
     `initialized`: those that got one in the open blocks, in order; `height`: that of the innermost frame;
     `globals`: those in scope; the facts are collected in `has_loop`, `calls`, `tail_calls`, `exceptions`,
-    `legacy_exceptions`, `indirect` and `bulk`."""
+    `legacy_exceptions`, `indirect`, `bulk` and `heap`."""
 
     __slots__ = ("module", "globals", "locals", "assigned", "initialized", "stack", "frames", "height", "results",
-                 "has_loop", "calls", "tail_calls", "exceptions", "legacy_exceptions", "indirect", "bulk")
+                 "has_loop", "calls", "tail_calls", "exceptions", "legacy_exceptions", "indirect", "bulk", "heap")
 
     def __init__(self, module, globals_, results, params=(), runs=()):
         self.module, self.globals, self.results = module, globals_, results
@@ -67,7 +67,7 @@ class Body:
                 self.assigned = set(range(len(params)))
             self.locals += [valtype] * count
         self.stack, self.frames = [], []
-        self.calls = set()
+        self.calls, self.heap = set(), None
         self.has_loop = self.tail_calls = self.exceptions = self.legacy_exceptions = False
         self.indirect = self.bulk = False
         self.enter("function", (), results)

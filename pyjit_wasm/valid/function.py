@@ -17,16 +17,17 @@ class Facts:
     """What the tiers want to know of a function: `instructions`, how many it has; `has_loop`; `calls`, the
     function indices it calls directly; `tail_calls`, whether it has tail calls; `exceptions`, whether it
     throws or catches, `legacy_exceptions`, in the older way; `indirect`, whether it calls through tables or
-    references; `bulk`, whether it has bulk or grow instructions on memories or tables."""
+    references; `bulk`, whether it has bulk or grow instructions on memories or tables; `heap`, an instruction
+    on the collected heap that it has, or None."""
 
     __slots__ = ("instructions", "has_loop", "calls", "tail_calls", "exceptions", "legacy_exceptions", "indirect",
-                 "bulk")
+                 "bulk", "heap")
 
     def __init__(self, count, body):
         self.instructions, self.has_loop, self.calls = count, body.has_loop, frozenset(body.calls)
         self.tail_calls, self.exceptions = body.tail_calls, body.exceptions
         self.legacy_exceptions = body.legacy_exceptions
-        self.indirect, self.bulk = body.indirect, body.bulk
+        self.indirect, self.bulk, self.heap = body.indirect, body.bulk, body.heap
 
 
 def check(body, sequence):

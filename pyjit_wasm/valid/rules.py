@@ -4,7 +4,7 @@ SIGNATURES maps a row to (arity, parameters, results, rule). Most rows have fixe
 results and no rule; a rule is a function of the body and the immediates.
 """
 from pyjit_wasm.errors import ValidationError
-from pyjit_wasm.opcodes import BY_CODE
+from pyjit_wasm.opcodes import BY_CODE, gc
 from pyjit_wasm.valid import control, memory, references, variables
 
 RULES = control.RULES | variables.RULES | memory.RULES | references.RULES
@@ -41,8 +41,26 @@ BY_KINDS = {("memarg",): memory.access, ("memarg", "laneidx"): memory.lane_acces
             ("lanes",): shuffle}
 
 
+def heap(op, rule_):
+    """The rule of an instruction on the collected heap: the same, and noted."""
+    params, results, mnemonic = op.params, op.results, op.mnemonic
+
+    def rule(body, imm):
+        body.heap = mnemonic
+        if rule_ is not None:
+            rule_(body, imm)
+        else:
+            body.apply(params, results)
+    return rule
+
+
 def rule(op):
     """The rule of a row, None if its parameters and results say it all."""
+    found = _rule(op)
+    return heap(op, found) if op in gc.ROWS else found
+
+
+def _rule(op):
     if op.imm in BY_KINDS:
         return BY_KINDS[op.imm](op)
     return RULES_BY_CODE.get(op.code) or RULES.get(op.mnemonic)
