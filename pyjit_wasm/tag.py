@@ -64,10 +64,9 @@ def reference(error):
 
 def error_of(exn):
     """The Python exception of one in wasm."""
-    tag = word(exn + EXN.tag).value
-    if tag == PYTHON:
+    if word(exn + EXN.tag).value == PYTHON:
         return ctypes.cast(exceptions.payload(exn, 1)[0], ctypes.py_object).value
-    inst = exceptions.tags[tag]
+    inst = exceptions.tag_of(exn)
     return WasmException(_of_store(inst), *_values(inst, exn))
 
 

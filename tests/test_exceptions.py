@@ -328,3 +328,20 @@ def test_the_older_encoding_can_be_switched_off():
     with pytest.raises(wasm.ValidationError, match="switched off"):
         wasm.Module(source, engine=wasm.Engine(legacy_exceptions=False))
     wasm.Module("(module (tag $t) (func (block $h (try_table (catch $t $h)))))", engine=wasm.Engine(legacy_exceptions=False))
+
+
+def test_a_tag_lives_as_long_as_its_exceptions(load):
+    """The instance that threw is gone, another one has a reference to what it threw, and new tags take its place."""
+    keeper = load("""(module (import "m" "throw" (func $throw))
+      (global $kept (mut exnref) (ref.null exn))
+      (func (export "catch")
+        (global.set $kept (block $h (result exnref) (try_table (catch_all_ref $h) (call $throw)) unreachable)))
+      (func (export "throw") (throw_ref (global.get $kept))))""", {"m": {"throw": lambda: thrower.exports.throw()}})
+    thrower = load('(module (tag $t (param i64 i64)) (func (export "throw") (throw $t (i64.const 1) (i64.const 2))))')
+    keeper.exports.catch()
+    del thrower
+    gc.collect()
+    tags = [wasm.Tag(["i32"] * 30) for _ in range(100)]
+    with pytest.raises(wasm.WasmException) as caught:
+        keeper.exports.throw()
+    assert caught.value.payload == (1, 2) and caught.value.tag not in tags

@@ -46,7 +46,8 @@ def load_support():
                 loaded = loader.load(data, arena.host, externals)
                 externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith("rt_"))
                 signals.install(loaded.symbols["rt_on_fault"], loaded.symbols["rt_on_interrupt"])
-                process.put(RUNTIME.frame, loaded.symbols["rt_frame"])
+                for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add")):
+                    process.put(place, loaded.symbols[name])
                 _support = loaded
     return _support.symbols
 

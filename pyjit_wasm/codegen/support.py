@@ -291,12 +291,15 @@ def exceptions():
 
 
 def hold_exception():
-    """`rt_hold_exception(env, exn)`: wasm takes a reference to it; from time to time those are collected that
-    nothing refers to any more. `rt_frame()`: the machine stack's end, for that."""
+    """`rt_note_held(exn)`: wasm takes a reference to it: it goes into a list, its tag counts it; how many there were
+    since the last collection. `rt_hold_exception(env, exn)`: the same, and a collection if it is due. `rt_add(word, n)`.
+    `rt_frame()`: the machine stack's end."""
     held, count, limit = (f"getelementptr (i8, ptr @runtime, i64 {o})" for o in
                           (RUNTIME.held, RUNTIME.held_count, RUNTIME.held_limit))
-    f = Function("void", "rt_hold_exception", "ptr %env, ptr %exn")
-    f.branch(f.let(f"icmp eq i64 {f.load('i64', '%exn', EXN.held)}, {HELD}"), "done", "new")
+    f = Function("i64", "rt_note_held", "ptr %exn")
+    f.branch(f.let(f"icmp eq i64 {f.load('i64', '%exn', EXN.held)}, {HELD}"), "known", "new")
+    f.label("known")
+    f.do("ret i64 0")
     f.label("new")
     f.store("i64", str(HELD), "%exn", EXN.held)
     first = f.let(f"load atomic ptr, ptr {held} monotonic, align 8")
@@ -308,18 +311,23 @@ def hold_exception():
     f.do(f"%seen = extractvalue {{ptr, i1}} {pair}, 0")
     f.branch(f.let(f"extractvalue {{ptr, i1}} {pair}, 1"), "pushed", "push")
     f.label("pushed")
-    number = f.let(f"atomicrmw add ptr {count}, i64 1 monotonic, align 8")
-    f.branch(f.let(f"icmp ult i64 {number}, {f.let(f'load i64, ptr {limit}')}"), "done", "collect")
-    f.label("collect")
-    exn = f.let("ptrtoint ptr %exn to i64")
-    f.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['collect_exceptions']}, i64 {exn}, i64 0, i64 0)")
-    f.do("br label %done")
-    f.label("done")
-    f.do("ret void")
-    g = Function("ptr", "rt_frame", "")
-    g.do("%p = call ptr @llvm.frameaddress.p0(i32 0)")
-    g.do("ret ptr %p")
-    return str(f) + str(g)
+    f.do(f"call i64 @rt_add(ptr {f.load('ptr', '%exn', EXN.tag)}, i64 1)")
+    f.do(f"ret i64 {f.let(f'call i64 @rt_add(ptr {count}, i64 1)')}")
+    g = Function("void", "rt_hold_exception", "ptr %env, ptr %exn")
+    number = g.let("call i64 @rt_note_held(ptr %exn)")
+    g.branch(g.let(f"icmp ult i64 {number}, {g.let(f'load i64, ptr {limit}')}"), "done", "collect")
+    g.label("collect")
+    exn = g.let("ptrtoint ptr %exn to i64")
+    g.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['collect_exceptions']}, i64 {exn}, i64 0, i64 0)")
+    g.do("br label %done")
+    g.label("done")
+    g.do("ret void")
+    h = Function("i64", "rt_add", "ptr %word, i64 %n")
+    h.do(f"ret i64 {h.let('atomicrmw add ptr %word, i64 %n monotonic, align 8')}")
+    k = Function("ptr", "rt_frame", "")
+    k.do("%p = call ptr @llvm.frameaddress.p0(i32 0)")
+    k.do("ret ptr %p")
+    return str(f) + str(g) + str(h) + str(k)
 
 
 def other_type():

@@ -6,24 +6,28 @@ nothing is freed.
 """
 import ctypes
 from array import array
+from collections import Counter
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import exec_env, process
-from pyjit_wasm.runtime.exceptions import holders, payload, release, tags, word
-from pyjit_wasm.runtime.layout import EXN, HELD, RUNTIME
+from pyjit_wasm.runtime.exceptions import holders, kept_tags, payload, release, tag_of, word
+from pyjit_wasm.runtime.layout import EXN, RUNTIME
 from pyjit_wasm.runtime.services import provides
 
-_held = set()  # addresses of all that are held; those that native code noted last are still in its list
 process.put(RUNTIME.held_limit, config.HELD_EXCEPTIONS)
+_held = set()  # addresses of what is held; what was noted since the last collection is in the list of native code
 
 
 def hold(exn):
     """Note that wasm has a reference to an exception."""
-    if word(exn + EXN.held).value != HELD:
-        word(exn + EXN.held).value = HELD
-        _held.add(exn)
-        if len(_held) >= process.get(RUNTIME.held_limit):
-            collect_exceptions(exn)
+    if _native(RUNTIME.note_held, exn) >= process.get(RUNTIME.held_limit):
+        collect_exceptions(exn)
+
+
+def _native(function, *arguments):
+    """Call a function of the support object, which the RUNTIME struct names."""
+    types = [ctypes.c_uint64] * (1 + len(arguments))
+    return ctypes.PYFUNCTYPE(*types)(process.get(function))(*arguments)
 
 
 @provides
@@ -37,12 +41,20 @@ def collect_exceptions(exn, *_):
         for words in _roots():
             alive.update(_held.intersection(words))
         _add_payloads(alive)
-        for dead in _held - alive:
-            _held.remove(dead)
-            release(dead)
+        _release_all(_held - alive)
     process.put(RUNTIME.held_limit, max(config.HELD_EXCEPTIONS, 2 * len(alive)))
     process.put(RUNTIME.held_count, len(alive))
     return 0
+
+
+def _release_all(dead):
+    _held.difference_update(dead)
+    for tag, count in Counter([word(exn + EXN.tag).value for exn in dead]).items():
+        _native(RUNTIME.add, tag, -count)
+    for exn in dead:
+        release(exn)
+    for tag in [tag for tag in kept_tags if not word(tag).value]:
+        del kept_tags[tag]
 
 
 def _take_list():
@@ -76,7 +88,7 @@ def _add_payloads(alive):
     waiting = [exn for exn in alive if exn]
     while waiting:
         exn = waiting.pop()
-        tag = tags.get(word(exn + EXN.tag).value)
+        tag = tag_of(exn)
         fresh = _held.intersection(payload(exn, tag.slots if tag else 0)) - alive
         alive |= fresh
         waiting += fresh

@@ -17,6 +17,7 @@ _free.restype, _free.argtypes = None, [ctypes.c_void_p]
 
 
 tags = weakref.WeakValueDictionary()  # by address
+kept_tags = {}  # those that only exceptions may refer to
 holders = weakref.WeakSet()  # tables and globals of references to exceptions; `references()` gives those
 
 
@@ -29,6 +30,11 @@ class TagInst:
         self.address = ctypes.addressof(self._word)
         tags[self.address] = self
 
+    def __del__(self):
+        """Its word counts the exceptions of this tag that wasm has references to."""
+        if word(self.address).value:
+            kept_tags[self.address] = self
+
     @property
     def slots(self):
         """Frame slots of the payload."""
@@ -37,6 +43,12 @@ class TagInst:
     @property
     def current_type(self):
         return self.type
+
+
+def tag_of(exn):
+    """The TagInst of an exception; None for one of PYTHON."""
+    address = word(exn + EXN.tag).value
+    return tags.get(address) or kept_tags.get(address)
 
 
 def note_holder(inst, reftype):

@@ -82,7 +82,9 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "ranges",
                  "held",           # EXNs that native code has noted as held: a list by `next`,
                  "held_count",     # how many since the last collection,
                  "held_limit",     # after how many the next is due
-                 "frame")          # a function that returns its machine frame's address
+                 "frame",          # functions: `rt_frame`,
+                 "note_held",      # `rt_note_held`,
+                 "add")            # `rt_add`
 
 # What generated code asks of Python, through one door (runtime.services).
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
