@@ -7,7 +7,8 @@ from pyjit_wasm.codegen.body import INVARIANT, Body, llvm_type
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.opcodes.op import double
 from pyjit_wasm.runtime.layout import FUNC, MEM, SPAN, TABLE
-from pyjit_wasm.types import F32, F64
+from pyjit_wasm.types import F32, F64, I32, I64
+from pyjit_wasm.valid.memory import length_type
 
 _FENCED = {0, 1 << 63, 0x3FF0000000000000, 0xBFF0000000000000}
 _ARITHMETIC = ("add", "sub", "mul", "div")
@@ -44,13 +45,28 @@ class Instructions(Body):
 
     def pointer(self, address, memory, offset, size):
         """Checked pointer for an access of `size` bytes."""
+        if self.module.mems[memory].addr == I64:
+            return self.wide_pointer(address, memory, offset, size)
         where = self.wide(address)
         if offset:
             where = self.let(f"add nuw nsw i64 {where}, {offset}")
         if self.unit.explicit:
             end = self.let(f"add nuw nsw i64 {where}, {size}")
-            limit = self.load("i64", self.word(self.layout.memories[memory] + 8), MEM.bytes)
+            limit = self.load("i64", self.mem(memory), MEM.bytes)
             self.trap(self.let(f"icmp ugt i64 {end}, {limit}"), TRAP_CODE["out of bounds memory access"])
+        return self.let(f"getelementptr i8, ptr %mem{memory}, i64 {where}")
+
+    def wide_pointer(self, address, memory, offset, size):
+        """`pointer` in a 64-bit memory: always compared with the size, and nothing overflows."""
+        reach = offset + size
+        bad = "true"
+        if reach < 1 << 64:
+            limit = self.load("i64", self.mem(memory), MEM.bytes)
+            short = self.let(f"icmp ult i64 {limit}, {reach}")
+            past = self.let(f"icmp ugt i64 {address}, {self.let(f'sub i64 {limit}, {reach}')}")
+            bad = self.let(f"or i1 {short}, {past}")
+        self.trap(bad, TRAP_CODE["out of bounds memory access"])
+        where = self.let(f"add i64 {address}, {offset}")
         return self.let(f"getelementptr i8, ptr %mem{memory}, i64 {where}")
 
     def access(self, op, imm):
@@ -195,8 +211,8 @@ class Instructions(Body):
 
     def table_function(self, typeidx, tableidx):
         """(FUNC, its instance) of the element whose index is on the stack, of the type it must have."""
-        index = self.wide(self.pop())
-        table = self.word(self.layout.tables[tableidx])
+        index = self.wide(self.pop(), self.module.tables[tableidx].addr)
+        table = self.table(tableidx)
         func = self.load("ptr", self.element(table, index, "undefined element"))
         self.trap(self.let(f"icmp eq ptr {func}, null"), TRAP_CODE["uninitialized element"])
         wanted = self.word(self.layout.type_ids[typeidx], "i64")
@@ -222,34 +238,47 @@ class Instructions(Body):
     def mem(self, index):
         return self.word(self.layout.memories[index] + 8)
 
+    def push_size(self, space, value):
+        """Push the i64 size of a memory or table of this type."""
+        self.push(space.addr, value if space.addr == I64 else self.let(f"trunc i64 {value} to i32"))
+
     def memory_size(self, op, imm):
-        size = self.let(f"lshr i64 {self.load('i64', self.mem(imm), MEM.bytes)}, 16")
-        self.push("i32", self.let(f"trunc i64 {size} to i32"))
+        size = self.load("i64", self.mem(imm), MEM.bytes)
+        self.push_size(self.module.mems[imm], self.let(f"lshr i64 {size}, 16"))
 
     def memory_grow(self, op, imm):
-        pages = self.wide(self.pop())
+        memtype = self.module.mems[imm]
+        pages = self.wide(self.pop(), memtype.addr)
         memory = self.let(f"ptrtoint ptr {self.mem(imm)} to i64")
-        self.push("i32", self.let(f"trunc i64 {self.service('memory_grow', memory, pages)} to i32"))
+        self.push_size(memtype, self.service("memory_grow", memory, pages))
 
-    def three(self):
-        """The i64 operands (d, s, n) of a bulk operation, as text."""
-        n, source, target = self.pop(), self.pop(), self.pop()
-        return ", ".join(f"i64 {self.wide(v)}" for v in (target, source, n))
+    def three(self, *types):
+        """The operands (d, s, n) of a copy or init, of these address types, as text of i64."""
+        operands = [self.pop() for _ in types][::-1]
+        return ", ".join(f"i64 {self.wide(v, t)}" for v, t in zip(operands, types))
+
+    def copied(self, target, source):
+        """The operands of a copy between memories or tables of these types."""
+        return self.three(target.addr, source.addr, length_type(target.addr, source.addr))
+
+    def fill_operands(self, space):
+        """The operands (d, value, n) of a fill, d and n as i64."""
+        n, value, target = self.pop(), self.pop(), self.pop()
+        return self.wide(target, space.addr), value, self.wide(n, space.addr)
 
     def bulk(self, call):
         self.trap_unless_zero(self.let(f"call i64 @{call}"))
 
     def memory_fill(self, op, imm):
-        n, value, target = self.pop(), self.pop(), self.pop()
-        target, n = self.wide(target), self.wide(n)
+        target, value, n = self.fill_operands(self.module.mems[imm])
         self.bulk(f"rt_memory_fill(ptr %env, ptr {self.mem(imm)}, i64 {target}, i32 {value}, i64 {n})")
 
     def memory_copy(self, op, imm):
-        operands = self.three()
+        operands = self.copied(self.module.mems[imm[0]], self.module.mems[imm[1]])
         self.bulk(f"rt_memory_copy(ptr %env, ptr {self.mem(imm[0])}, ptr {self.mem(imm[1])}, {operands})")
 
     def memory_init(self, op, imm):
-        operands = self.three()
+        operands = self.three(self.module.mems[imm[1]].addr, I32, I32)
         span = self.at("%inst", self.layout.datas[imm[0]])
         self.bulk(f"rt_memory_init(ptr %env, ptr {self.mem(imm[1])}, ptr {span}, {operands})")
 
@@ -267,35 +296,34 @@ class Instructions(Body):
         return self.word(self.layout.tables[index])
 
     def table_get(self, op, imm):
-        index = self.wide(self.pop())
+        index = self.wide(self.pop(), self.module.tables[imm].addr)
         self.push("i64", self.load("i64", self.element(self.table(imm), index, "out of bounds table access")))
 
     def table_set(self, op, imm):
         value = self.pop()
-        index = self.wide(self.pop())
+        index = self.wide(self.pop(), self.module.tables[imm].addr)
         self.store("i64", value, self.element(self.table(imm), index, "out of bounds table access"))
 
     def table_size(self, op, imm):
-        length = self.load("i64", self.table(imm), TABLE.length)
-        self.push("i32", self.let(f"trunc i64 {length} to i32"))
+        self.push_size(self.module.tables[imm], self.load("i64", self.table(imm), TABLE.length))
 
     def table_grow(self, op, imm):
-        count = self.wide(self.pop())
+        tabletype = self.module.tables[imm]
+        count = self.wide(self.pop(), tabletype.addr)
         value = self.pop()
         table = self.let(f"ptrtoint ptr {self.table(imm)} to i64")
-        self.push("i32", self.let(f"trunc i64 {self.service('table_grow', table, value, count)} to i32"))
+        self.push_size(tabletype, self.service("table_grow", table, value, count))
 
     def table_fill(self, op, imm):
-        n, value, target = self.pop(), self.pop(), self.pop()
-        target, n = self.wide(target), self.wide(n)
+        target, value, n = self.fill_operands(self.module.tables[imm])
         self.bulk(f"rt_table_fill(ptr %env, ptr {self.table(imm)}, i64 {target}, i64 {value}, i64 {n})")
 
     def table_copy(self, op, imm):
-        operands = self.three()
+        operands = self.copied(self.module.tables[imm[0]], self.module.tables[imm[1]])
         self.bulk(f"rt_table_copy(ptr %env, ptr {self.table(imm[0])}, ptr {self.table(imm[1])}, {operands})")
 
     def table_init(self, op, imm):
-        operands = self.three()
+        operands = self.three(self.module.tables[imm[1]].addr, I32, I32)
         span = self.at("%inst", self.layout.elems[imm[0]])
         self.bulk(f"rt_table_init(ptr %env, ptr {self.table(imm[1])}, ptr {span}, {operands})")
 

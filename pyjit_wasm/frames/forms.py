@@ -20,13 +20,15 @@ _CODE = {"s": "h", "i": "I", "u": "I", "d": "i", "F": "I", "I": "Q"}
 class Form:
     """`name`; `fields` letters; `offsets` of the fields in bytes; `size` of the instruction in bytes;
     `pack` packs the handler's address and the fields; `op` the table row or None; `kinds` of the row's
-    operands: s or i each; `branch` "", "br_if" or "br_unless"; `result`: the first field is the slot written."""
+    operands: s or i each; `branch` "", "br_if" or "br_unless"; `result`: the first field is the slot written;
+    `wide`: addresses and lengths are i64."""
 
-    __slots__ = ("name", "fields", "offsets", "size", "pack", "op", "kinds", "branch", "result")
+    __slots__ = ("name", "fields", "offsets", "size", "pack", "op", "kinds", "branch", "result", "wide")
 
     def __init__(self, name, fields, op=None, kinds="", branch="", result=False):
         self.name, self.fields, self.op, self.kinds = name, fields, op, kinds
         self.branch, self.result = branch, result
+        self.wide = kinds == "w" or name.endswith(".w")
         self.offsets, code, place = [], "<Q", 8
         for letter in fields:
             padding = -place % _SIZE[letter]
@@ -58,17 +60,19 @@ def _binary(op):
                 yield Form(f"back.{name}", fields + "ud", op, kinds, branch)
 
 
-# memory addresses: one slot, the sum of two slots, of a slot and an immediate; "m" with the memory named
-ADDRESS_FIELDS = {"s": "s", "ss": "ss", "si": "si", "m": "su"}
+# memory addresses: one slot, the sum of two slots, of a slot and an immediate; "m" with the memory named; "w" that of
+# a 64-bit memory, named
+ADDRESS_FIELDS = {"s": "s", "ss": "ss", "si": "si", "m": "su", "w": "su"}
 
 
 def _memory(op):
     for kinds, fields in ADDRESS_FIELDS.items():
+        offset = "I" if kinds == "w" else "u"
         if op.results:
-            yield Form(f"{op.mnemonic}.{kinds}", "s" + fields + "u", op, kinds, result=True)
+            yield Form(f"{op.mnemonic}.{kinds}", "s" + fields + offset, op, kinds, result=True)
         else:
-            yield Form(f"{op.mnemonic}.{kinds}.s", fields + "su", op, kinds)
-            yield Form(f"{op.mnemonic}.{kinds}.i", fields + immediate(op.params[1]) + "u", op, kinds)
+            yield Form(f"{op.mnemonic}.{kinds}.s", fields + "s" + offset, op, kinds)
+            yield Form(f"{op.mnemonic}.{kinds}.i", fields + immediate(op.params[1]) + offset, op, kinds)
 
 
 def _rows():
@@ -135,6 +139,16 @@ SPECIAL = (
     ("ref.func", "su", True),
     ("ref.func.import", "su", True),
 )
+# these have a second form, `memory.fill.w`, for 64-bit memories and tables: addresses and lengths are i64
+WIDE = ("call_indirect", "return_call_indirect", "memory.grow", "memory.fill", "memory.copy", "memory.init",
+        "table.get", "table.set", "table.grow", "table.fill", "table.copy", "table.init")
 
-FORMS = {form.name: form for form in _rows()}
-FORMS.update((name, Form(name, fields, result=result)) for name, fields, result in SPECIAL)
+
+def _special():
+    for name, fields, result in SPECIAL:
+        yield Form(name, fields, result=result)
+        if name in WIDE:
+            yield Form(f"{name}.w", fields, result=result)
+
+
+FORMS = {form.name: form for form in (*_rows(), *_special())}

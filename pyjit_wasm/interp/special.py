@@ -1,5 +1,6 @@
 """Handlers of the forms that come from no row, calls aside: branches, variables, memories, tables. One function
-each, which SPECIAL at the end names."""
+each, which SPECIAL at the end names. Wide forms have the functions of the narrow ones."""
+from pyjit_wasm.frames.forms import WIDE
 from pyjit_wasm.interp.calls import CALLS, element, element_pointer
 from pyjit_wasm.interp.handler import take
 from pyjit_wasm.opcodes import TRAP_CODE
@@ -190,3 +191,4 @@ SPECIAL = {
     "table.fill": table_fill, "table.copy": table_copy, "table.init": table_init, "elem.drop": drop_segment,
     "ref.func": ref_func, "ref.func.import": ref_func_import,
 }
+SPECIAL |= {f"{name}.w": SPECIAL[name] for name in WIDE}

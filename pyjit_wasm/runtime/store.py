@@ -215,14 +215,17 @@ def _word(address, offset):
     return ctypes.c_uint64.from_address(address + offset).value
 
 
+_DOUBLE_WORD = 0xFFFFFFFFFFFFFFFF  # services get signed numbers
+
+
 @provides
 def memory_grow(memory, pages, _):
-    return _object(_word(memory, MEM.object)).grow(pages)
+    return _object(_word(memory, MEM.object)).grow(pages & _DOUBLE_WORD)
 
 
 @provides
 def table_grow(table, init, count):
-    return _object(_word(table, TABLE.object)).grow(count, init & 0xFFFFFFFFFFFFFFFF)
+    return _object(_word(table, TABLE.object)).grow(count & _DOUBLE_WORD, init & _DOUBLE_WORD)
 
 
 class Externs:
