@@ -35,7 +35,8 @@ def _limits(min, max, unit, addr):
 
 
 class Memory(native.buffer_base()):
-    """A linear memory (spec 4.2.8), `min` and `max` in pages of 64 KiB; `addr` "i32" or "i64": the type of addresses.
+    """A linear memory (spec 4.2.8), `min` and `max` in pages of 64 KiB; `addr` "i32" or "i64": the type of addresses;
+    `shared`: instances that run in several threads may use it (threads proposal), and it has a maximum.
 
     Supports the buffer protocol (`memoryview(memory)`, NumPy): a writable view of the bytes there are
     now. The base address never moves: a view stays valid when the memory grows. `memory[i]` is a byte,
@@ -44,8 +45,11 @@ class Memory(native.buffer_base()):
 
     __slots__ = ("_inst", "__weakref__")
 
-    def __new__(cls, min, max=None, *, addr="i32"):  # not __init__: what a view looks into must not be replaced
-        return _of_store(cls, MemoryInst(MemType(addr, _limits(min, max, "pages", addr), False)))
+    # not __init__: what a view looks into must not be replaced
+    def __new__(cls, min, max=None, *, addr="i32", shared=False):
+        if shared and max is None:
+            raise ValueError("shared memory must have maximum")
+        return _of_store(cls, MemoryInst(MemType(addr, _limits(min, max, "pages", addr), bool(shared))))
 
     def _bind(self, inst):
         self._inst = inst

@@ -71,18 +71,47 @@ class Instructions(Body):
 
     def access(self, op, imm):
         _, memory, offset = imm
-        value = None if op.results else self.pop()
+        values = [self.pop() for _ in op.params[1:]][::-1]
+        if op.atomic:
+            self.aligned(op, offset)
         pointer = self.recurrent() or self.pointer(self.stack[-1][1], memory, offset, op.access)
         self.stack.pop()
         place = len(self.lines)
-        result = rows.emit_access(self, op, pointer, value, self.volatile(), self.here())
+        result = rows.emit_access(self, op, pointer, values, self.volatile(), self.here())
         if op.results:
             type = llvm_type(op.results[0])
             if type in ("float", "double") and self.volatile():
                 # LLVM would make it a masked load, which does not trap, if it is selected later
                 result = self.let(f"freeze {type} {result}{self.here()}")
-            self.loads[result] = place
+            if not op.atomic:
+                self.loads[result] = place
             self.push(type, result)
+
+    def aligned(self, op, offset):
+        """Trap unless the address on the stack plus an offset is a multiple of an atomic access's size."""
+        if op.access > 1:
+            type, address = self.stack[-1]
+            place = self.let(f"add {type} {address}, {offset % op.access}")
+            low = self.let(f"and {type} {place}, {op.access - 1}")
+            self.trap(self.let(f"icmp ne {type} {low}, 0"), TRAP_CODE["unaligned atomic"])
+
+    def wait_or_notify(self, op, imm):
+        """The address is checked here, by a load where guard pages do it; who waits is Python's business."""
+        _, memory, offset = imm
+        operands = [self.stack.pop() for _ in op.params[1:]][::-1]
+        self.aligned(op, offset)
+        pointer = self.pointer(self.pop(), memory, offset, op.access)
+        self.let(f"load volatile i8, ptr {pointer}{self.here()}")
+        if op.mnemonic != "memory.atomic.notify":
+            shared = self.load("i64", self.mem(memory), MEM.shared, INVARIANT)
+            self.trap(self.let(f"icmp eq i64 {shared}, 0"), TRAP_CODE["expected shared memory"])
+        place = self.let(f"ptrtoint ptr {pointer} to i64")
+        wide = [self.wide(value, type) for type, value in operands]
+        result = self.service(op.mnemonic.replace(".atomic.", "_"), place, *wide)
+        self.push("i32", self.let(f"trunc i64 {result} to i32"))
+
+    def atomic_fence(self, op, imm):
+        self.do("fence seq_cst")
 
     def recurrent(self):
         """The pointer for the current access if it is part of a recurrence, else None."""
@@ -243,7 +272,8 @@ class Instructions(Body):
         self.push(space.addr, value if space.addr == I64 else self.let(f"trunc i64 {value} to i32"))
 
     def memory_size(self, op, imm):
-        size = self.load("i64", self.mem(imm), MEM.bytes)
+        # not a plain load: another thread may be making a shared memory grow
+        size = self.load("atomic i64", self.mem(imm), MEM.bytes, " seq_cst, align 8")
         self.push_size(self.module.mems[imm], self.let(f"lshr i64 {size}, 16"))
 
     def memory_grow(self, op, imm):

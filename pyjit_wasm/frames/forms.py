@@ -8,6 +8,7 @@ i an immediate of 4 bytes, I one of 8 bytes, u an unsigned number of 4 bytes (of
 the INSTANCE block), d a branch displacement, F the frame's size in bytes. Fields start behind the
 handler's address, at byte 8, naturally aligned.
 """
+import functools
 import struct
 
 from pyjit_wasm.opcodes import ROWS
@@ -29,16 +30,21 @@ class Form:
         self.name, self.fields, self.op, self.kinds = name, fields, op, kinds
         self.branch, self.result = branch, result
         self.wide = kinds == "w" or name.endswith(".w")
-        self.offsets, code, place = [], "<Q", 8
-        for letter in fields:
-            padding = -place % _SIZE[letter]
-            code += f"{padding}x" if padding else ""
-            self.offsets.append(place + padding)
-            code += _CODE[letter]
-            place += padding + _SIZE[letter]
-        padding = -place % 8
-        self.size = place + padding
-        self.pack = struct.Struct(code + (f"{padding}x" if padding else "")).pack
+        self.offsets, self.size, self.pack = _layout(fields)
+
+
+@functools.cache
+def _layout(fields):
+    """(offsets, size, pack) of a Form."""
+    offsets, code, place = [], "<Q", 8
+    for letter in fields:
+        padding = -place % _SIZE[letter]
+        code += f"{padding}x" if padding else ""
+        offsets.append(place + padding)
+        code += _CODE[letter]
+        place += padding + _SIZE[letter]
+    padding = -place % 8
+    return offsets, place + padding, struct.Struct(code + (f"{padding}x" if padding else "")).pack
 
 
 def immediate(valtype):
@@ -65,6 +71,13 @@ def _binary(op):
 ADDRESS_FIELDS = {"s": "s", "ss": "ss", "si": "si", "m": "su", "w": "su"}
 
 
+def _atomic(op):
+    """The memory is always named, and operands are in slots."""
+    for kinds, offset in (("m", "u"), ("w", "I")):
+        fields = "s" * len(op.results) + ADDRESS_FIELDS[kinds] + "s" * len(op.params[1:]) + offset
+        yield Form(f"{op.mnemonic}.{kinds}", fields, op, kinds, result=bool(op.results))
+
+
 def _memory(op):
     for kinds, fields in ADDRESS_FIELDS.items():
         offset = "I" if kinds == "w" else "u"
@@ -79,7 +92,9 @@ def _rows():
     for op in ROWS:
         if op.ir is None or V128 in op.params + op.results:
             continue
-        if op.access is not None:
+        if op.atomic:
+            yield from _atomic(op)
+        elif op.access is not None:
             yield from _memory(op)
         elif len(op.params) == 2:
             yield from _binary(op)
@@ -138,10 +153,15 @@ SPECIAL = (
     ("elem.drop", "u", False),
     ("ref.func", "su", True),
     ("ref.func.import", "su", True),
+    ("memory.atomic.wait32", "ssussIF", True),
+    ("memory.atomic.wait64", "ssussIF", True),
+    ("memory.atomic.notify", "ssusIF", True),
+    ("atomic.fence", "", False),
 )
 # these have a second form, `memory.fill.w`, for 64-bit memories and tables: addresses and lengths are i64
 WIDE = ("call_indirect", "return_call_indirect", "memory.grow", "memory.fill", "memory.copy", "memory.init",
-        "table.get", "table.set", "table.grow", "table.fill", "table.copy", "table.init")
+        "table.get", "table.set", "table.grow", "table.fill", "table.copy", "table.init",
+        "memory.atomic.wait32", "memory.atomic.wait64", "memory.atomic.notify")
 
 
 def _special():

@@ -75,6 +75,9 @@ class Instructions(AbstractStack):
 
     def access(self, op, imm):
         _, memory, offset = imm
+        if op.atomic:
+            self.atomic_access(op, memory, offset)
+            return
         if op.results:
             kinds, fields = self.address(self.pop(), memory)
             self.emit(f"{op.mnemonic}.{kinds}", (self.push(), *fields, offset))
@@ -87,6 +90,21 @@ class Instructions(AbstractStack):
         source = self.place(value)
         kinds, fields = self.address(address, memory)
         self.emit(f"{op.mnemonic}.{kinds}.s", (*fields, source, offset))
+
+    def atomic_access(self, op, memory, offset):
+        address, *values = [self.place(self.pop()) for _ in op.params][::-1]
+        result = [self.push()] if op.results else []
+        kinds = "m" if self.module.mems[memory].addr == I32 else "w"
+        self.emit(f"{op.mnemonic}.{kinds}", (*result, address, self.layout.memories[memory], *values, offset))
+
+    def wait_or_notify(self, op, imm):
+        _, memory, offset = imm
+        address, *values = [self.place(self.pop()) for _ in op.params][::-1]
+        name = self.by_address(op.mnemonic, self.module.mems[memory])
+        self.emit(name, (self.push(), address, self.layout.memories[memory], *values, offset, 0))
+
+    def atomic_fence(self, op, imm):
+        self.emit("atomic.fence", ())
 
     def local_get(self, op, imm):
         self.push(LOCAL, self.local_slots[imm])

@@ -11,10 +11,11 @@ memory.size memory.grow memory.fill memory.copy memory.init data.drop
 table.get table.set table.size table.grow table.fill table.copy table.init elem.drop
 ref.null ref.is_null ref.func ref.as_non_null br_on_null br_on_non_null
 call_ref return_call return_call_indirect return_call_ref
-throw throw_ref try_table catch catch_all delegate rethrow"""
+throw throw_ref try_table catch catch_all delegate rethrow atomic.fence"""
 # mnemonic: name of the method
 RULES = {name: name.replace(".", "_") for name in _SAME.split()}
 RULES |= {"if": "if_", "else": "else_", "return": "return_", "try": "try_"}
+RULES |= {f"memory.atomic.{name}": "wait_or_notify" for name in ("wait32", "wait64", "notify")}
 RULES |= {f"{t}.const": "constant" for t in ("i32", "i64", "f32", "f64")}
 
 _OPENS = frozenset(("block", "loop", "if", "try_table", "try"))

@@ -5,6 +5,7 @@ from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, MEM, SERVICE
 
+MEM_POINTER = 8  # in an InstanceLayout memory: after the base
 _TYPES = {"i": "i32", "u": "i32", "d": "i32", "F": "i32", "I": "i64"}
 
 
@@ -42,6 +43,12 @@ class Handler(Function):
         if self.form.wide:
             return self.value(field, "i64")
         return self.let(f"zext i32 {self.value(field, 'i32')} to i64")
+
+    def aligned(self, address, offset, size):
+        """Trap unless the sum of two i64 is a multiple of an atomic access's size."""
+        if size > 1:
+            low = self.let(f"and i64 {self.let(f'add i64 {address}, {offset}')}, {size - 1}")
+            self.trap(self.let(f"icmp ne i64 {low}, 0"), TRAP_CODE["unaligned atomic"])
 
     def in_bounds(self, address, offset, size, memory):
         """The i64 sum of address and offset if so many bytes there are inside the memory, a MEM pointer: else a

@@ -8,10 +8,10 @@ from pyjit_wasm.codegen import rows
 from pyjit_wasm.codegen.abi import FIRST_MEMORY
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, FRAMED
-from pyjit_wasm.frames.forms import FORMS
+from pyjit_wasm.frames.forms import ADDRESS_FIELDS, FORMS
 from pyjit_wasm.interp.calls import HIDDEN
-from pyjit_wasm.interp.handler import Handler, take
-from pyjit_wasm.interp.special import MEM_POINTER, SPECIAL
+from pyjit_wasm.interp.handler import MEM_POINTER, Handler, take
+from pyjit_wasm.interp.special import SPECIAL
 from pyjit_wasm.opcodes import TRAPS
 from pyjit_wasm.opcodes.op import LLVM_TYPE
 
@@ -30,23 +30,23 @@ def numeric(form):
 
 
 def access(form, explicit):
-    h = Handler(form)
-    fields = form.fields
-    place, last = 1 if form.op.results else 0, len(fields) - 1
+    h, op = Handler(form), form.op
+    place, last = len(op.results), len(form.fields) - 1
     address, base, memory = effective(h, form.kinds, place)
     offset = h.field(last) if form.wide else h.offset(last)
+    if op.atomic:
+        h.aligned(address, offset, op.access)
     if explicit or form.wide:
         memory = memory or h.load("ptr", "%inst", FIRST_MEMORY + MEM_POINTER)
-        where = h.in_bounds(address, offset, form.op.access, memory)
+        where = h.in_bounds(address, offset, op.access, memory)
     else:
         where = h.let(f"add i64 {address}, {offset}")
     pointer = h.let(f"getelementptr i8, ptr {base}, i64 {where}")
-    if form.op.results:
-        result = rows.emit_access(h, form.op, pointer, None, False)
-        h.store(LLVM_TYPE[form.op.results[0]], result, h.slot(0))
-    else:
-        value = h.value(len(fields) - 2, LLVM_TYPE[form.op.params[1]])
-        rows.emit_access(h, form.op, pointer, value, False)
+    first = place + len(ADDRESS_FIELDS[form.kinds])
+    values = [h.value(field, LLVM_TYPE[t]) for field, t in enumerate(op.params[1:], first)]
+    result = rows.emit_access(h, op, pointer, values, False)
+    if op.results:
+        h.store(LLVM_TYPE[op.results[0]], result, h.slot(0))
     h.dispatch()
     return h
 
