@@ -12,7 +12,7 @@ from modes import BOUNDS, MODES, engine
 from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.binary.decode import decode
 from pyjit_wasm.opcodes import atomic
-from pyjit_wasm.text import assemble
+from pyjit_wasm.text import assemble, disassemble
 from pyjit_wasm.valid import validate
 from test_memory_rows import OUT_OF_BOUNDS, SIZE, perform
 from test_threads import in_threads
@@ -320,12 +320,14 @@ def test_in_a_loop_with_stepping_addresses(load_bounded):
 
 
 def test_text_to_binary_and_back():
-    """Every row, with the memory named and an offset: the instruction that the decoder finds is the one written."""
+    """Every row, with the memory named and an offset: what is decoded is what was written, and prints as that."""
     for op in (op for op in atomic.ROWS if op.access):
         operands = " ".join("(i64.const 0)" if t != "i32" else "(i32.const 0)" for t in op.params)
         drop = "drop" if op.results else "nop"
-        module = decode(assemble(f"(module (memory 1) (memory $m i64 1 2 shared) "
-                                 f"(func ({op.mnemonic} $m offset=0x123456789a align={op.access} {operands}) {drop}))"))
+        binary = assemble(f"(module (memory 1) (memory i64 1 2 shared) (func (atomic.fence) "
+                          f"({op.mnemonic} 1 offset=0x123456789a align={op.access} {operands}) {drop}))")
+        assert assemble(disassemble(binary)) == binary
+        module = decode(binary)
         code, = module.codes
         found = [(row, imm) for row, imm, _ in instructions(module, code.start, code.end) if row.access]
         assert found == [(op, (op.access.bit_length() - 1, 1, 0x123456789A))]
