@@ -233,14 +233,16 @@ def test_indices_of_tables(load_bounded):
     inst = load_bounded("""(module (type $t (func (result i32))) (table $t i64 3 funcref) (elem (i64.const 1) $f)
       (func $f (result i32) (i32.const 42))
       (func (export "call") (param i64) (result i32) (call_indirect (type $t) (local.get 0)))
+      (func (export "jump") (param i64) (result i32) (return_call_indirect (type $t) (local.get 0)))
       (func (export "get") (param i64) (result i32) (ref.is_null (table.get $t (local.get 0))))
       (func (export "set") (param i64) (table.set $t (local.get 0) (ref.func $f))))""").exports
-    assert inst.call(1) == 42 and code(inst.call, 2) == "uninitialized element"
+    assert inst.call(1) == inst.jump(1) == 42
+    assert code(inst.call, 2) == code(inst.jump, 2) == "uninitialized element"
     assert (inst.get(0), inst.get(1)) == (1, 0)
     inst.set(2)
     assert inst.call(2) == 42
     for index in (3, 1 << 32, (1 << 32) + 1, 1 << 63, -1):
-        assert code(inst.call, index) == "undefined element"
+        assert code(inst.call, index) == code(inst.jump, index) == "undefined element"
         assert code(inst.get, index) == code(inst.set, index) == OUT_OF_TABLE
 
 
