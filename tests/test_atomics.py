@@ -119,7 +119,7 @@ def test_unaligned(bounds, mode):
                     if op.access > 1:
                         assert result == UNALIGNED, (name, memory, offset, address)
                     else:
-                        assert (result == OUT_OF_BOUNDS) == (address + offset >= SIZE), (name, memory, offset, address)
+                        assert (result == OUT_OF_BOUNDS) == (address + offset >= SIZE), (name, memory, address)
     wraps = exported["i64.atomic.load 2 24"]
     assert perform(wraps, ((1 << 64) - 24,)) == perform(wraps, ((1 << 64) - 8,)) == OUT_OF_BOUNDS
 

@@ -40,7 +40,8 @@ def addresses(op, offset, rng):
     fits = max(SIZE - op.access - offset, 0)
     wraps = -offset % TOP
     near = [place + d for place in (0, fits, SIZE, 1 << 32, 1 << 63, wraps, wraps - op.access) for d in (-1, 0, 1)]
-    return [a % TOP for a in near] + [rng.randrange(fits + 1) for _ in range(20)] + [rng.getrandbits(64) for _ in range(5)]
+    anywhere = [rng.randrange(fits + 1) for _ in range(20)] + [rng.getrandbits(64) for _ in range(5)]
+    return [a % TOP for a in near] + anywhere
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -219,7 +220,8 @@ def test_more_than_4_gib(growing):
 
 def test_segments_at_64_bit_offsets(load_bounded):
     inst = load_bounded("""(module (memory (export "memory") i64 1) (data (i64.const 65530) "abcdef")
-      (global $g i64 (i64.const 3)) (table (export "table") i64 5 funcref) (elem (global.get $g) func $f $f) (func $f))""")
+      (global $g i64 (i64.const 3)) (func $f)
+      (table (export "table") i64 5 funcref) (elem (global.get $g) func $f $f))""")
     assert inst.exports.memory[65529:] == b"\0abcdef"
     assert inst.exports.table[2] is None and inst.exports.table[4] is not None
     for offset in ("65535", "0x1_0000_0000", "-1", "0x8000_0000_0000_0000"):

@@ -89,7 +89,8 @@ TRAPS = [
 def test_trap(load_bounded, code, body, params, arguments, mnemonic):
     """Thrown two calls deep; offsets are those of the trapping and the calling instructions."""
     get = "(local.get 0)" if params else ""
-    inst = load_bounded(f"""(module (type $v (func)) (memory 1) (memory $wide i64 1) (data $d "abc") (elem $e func $other)
+    inst = load_bounded(f"""(module (type $v (func)) (memory 1) (memory $wide i64 1)
+      (data $d "abc") (elem $e func $other)
       (table $t 4 funcref) (elem (table $t) (i32.const 0) func $nothing $other)
       (func $nothing) (func $other (param i64))
       (func $f (param {params}) nop {body})
