@@ -6,7 +6,7 @@ from pyjit_wasm.codegen import native
 from pyjit_wasm.function import Function
 from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst, TableInst
-from pyjit_wasm.types import I32, GlobalType, Limits, MemType, RefType, TableType
+from pyjit_wasm.types import I32, I64, GlobalType, Limits, MemType, RefType, TableType
 from pyjit_wasm.values import from_bits, to_bits, value_type
 
 
@@ -19,18 +19,24 @@ def _of_store(cls, inst):
     return found
 
 
-def _limits(min, max, unit):
+_ADDRESS_BITS = {I32: 32, I64: 64}
+
+
+def _limits(min, max, unit, addr):
     """Limits from Python numbers. TypeError, or ValueError for a size no memory or table can have."""
+    if addr not in _ADDRESS_BITS:
+        raise ValueError(f'an address type is "i32" or "i64", not {addr!r}')
     for number in (min,) if max is None else (min, max):
-        if not 0 <= index(number) < 1 << 32:
-            raise ValueError(f"a size is a number of {unit} of 32 bits, not {number}")
+        if not 0 <= index(number) < 1 << _ADDRESS_BITS[addr]:
+            raise ValueError(f"a size is a number of {unit} of {_ADDRESS_BITS[addr]} bits, not {number}")
     if max is not None and max < min:
         raise ValueError(f"the maximum of {max} {unit} is less than the minimum of {min}")
     return Limits(min, max)
 
 
 class Memory(native.buffer_base()):
-    """A linear memory (spec 4.2.8), `min` and `max` in pages of 64 KiB.
+    """A linear memory (spec 4.2.8), `min` and `max` in pages of 64 KiB; `addr` "i32" or "i64": the type of addresses;
+    `shared`: instances that run in several threads may use it (threads proposal), and it has a maximum.
 
     Supports the buffer protocol (`memoryview(memory)`, NumPy): a writable view of the bytes there are
     now. The base address never moves: a view stays valid when the memory grows. `memory[i]` is a byte,
@@ -39,8 +45,11 @@ class Memory(native.buffer_base()):
 
     __slots__ = ("_inst", "__weakref__")
 
-    def __new__(cls, min, max=None):  # not __init__: what a view looks into must not be replaced
-        return _of_store(cls, MemoryInst(MemType(I32, _limits(min, max, "pages"), False)))
+    # not __init__: what a view looks into must not be replaced
+    def __new__(cls, min, max=None, *, addr="i32", shared=False):
+        if shared and max is None:
+            raise ValueError("shared memory must have maximum")
+        return _of_store(cls, MemoryInst(MemType(addr, _limits(min, max, "pages", addr), bool(shared))))
 
     def _bind(self, inst):
         self._inst = inst
@@ -94,15 +103,17 @@ class Memory(native.buffer_base()):
 
 
 class Table:
-    """A table of references (spec 4.2.7): `elem` "funcref" or "externref", sizes in elements."""
+    """A table of references (spec 4.2.7): `elem` "funcref" or "externref", sizes in elements; `addr` "i32" or
+    "i64": the type of indices."""
 
     __slots__ = ("_inst", "__weakref__")
 
-    def __new__(cls, min, max=None, elem="funcref", init=None):
+    def __new__(cls, min, max=None, elem="funcref", init=None, *, addr="i32"):
         elem = value_type(elem)
         if not isinstance(elem, RefType):
             raise TypeError(f"a table holds references, not {elem}")
-        return _of_store(cls, TableInst(TableType(I32, _limits(min, max, "elements"), elem), to_bits(elem, init)))
+        limits = _limits(min, max, "elements", addr)
+        return _of_store(cls, TableInst(TableType(addr, limits, elem), to_bits(elem, init)))
 
     def _bind(self, inst):
         self._inst = inst

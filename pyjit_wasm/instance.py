@@ -5,7 +5,7 @@ from pyjit_wasm.errors import LinkError
 from pyjit_wasm.runtime import signals
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst
-from pyjit_wasm.types import DefType, GlobalType, matches_extern
+from pyjit_wasm.types import I32, DefType, GlobalType, matches_extern
 from pyjit_wasm.values import to_bits
 
 
@@ -128,7 +128,8 @@ def _resolve(wanted, imports, module):
     elif not matches_extern(item.current_type, wanted.type):
         raise LinkError(f"incompatible import type for {wanted.module}.{wanted.name}: "
                         f"{_describe(wanted.type)} wanted, {_describe(item.current_type)} given")
-    if isinstance(item, MemoryInst) and not item.guarded and module.engine.memory_bounds == "guard":
+    if isinstance(item, MemoryInst) and not item.guarded and item.type.addr == I32 and (
+            module.engine.memory_bounds == "guard"):
         raise LinkError(f"incompatible import type for {wanted.module}.{wanted.name}: "
                         "a memory without guard pages in an engine that relies on them")
     return item

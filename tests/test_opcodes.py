@@ -8,7 +8,7 @@ from pyjit_wasm.opcodes.op import Guard
 
 IMMEDIATES = {"memarg", "laneidx", "lanes", "v128", "typeidx", "fieldidx", "u32", "dataidx", "elemidx", "heaptype",
               "labelidx", "castflags", "blocktype", "tagidx", "labels", "funcidx", "tableidx", "memidx", "localidx",
-              "globalidx", "valtypes", "catches", "i32", "i64", "f32", "f64"}
+              "globalidx", "valtypes", "catches", "i32", "i64", "f32", "f64", "zero"}
 
 # Types 0..4 are the aggregates that the samples below name; the function under test is type 5.
 MODULE = """(module
@@ -52,6 +52,7 @@ def sample(kind, op):
             "memidx": ("0", b"\0"), "dataidx": ("1", b"\1"), "elemidx": ("1", b"\1"),
             "lanes": (" ".join(map(str, range(16, 32))), bytes(range(16, 32))),
             "v128": ("i8x16 " + " ".join(map(str, range(16))), bytes(range(16))),
+            "zero": ("", b"\0"),
             "i32": ("3", b"\3"), "i64": ("3", b"\3"), "f32": ("0", bytes(4)), "f64": ("0", bytes(8))}[kind]
 
 

@@ -217,7 +217,7 @@ SAMPLES = {"blocktype": (b"\x40", b"\x7F", b"\x64\0", b"\0"), "memarg": (b"\0\0"
            "f32": (b"\1\0\x80\x7F", b"\1\2\3\4"), "f64": (b"\1\2\3\4\5\6\7\x88",), "v128": (bytes(range(16)),),
            "lanes": (bytes(range(16, 32)),), "laneidx": (b"\0", b"\xFF"),
            "catches": (b"\0", b"\4\0\1\2\1\0\1\2\3\3\4"),
-           "castflags": (b"\0", b"\1", b"\2", b"\3")}
+           "castflags": (b"\0", b"\1", b"\2", b"\3"), "zero": (b"\0",)}
 
 
 def instruction(op):

@@ -66,6 +66,21 @@ TRAPS = [
     ("undefined element", "(call_indirect (type $v) (local.get 0))", "i32", (4,), "call_indirect"),
     ("uninitialized element", "(call_indirect (type $v) (local.get 0))", "i32", (2,), "call_indirect"),
     ("indirect call type mismatch", "(call_indirect (type $v) (local.get 0))", "i32", (1,), "call_indirect"),
+    ("out of bounds memory access", "(drop (i32.load $wide offset=0xffffffff (local.get 0)))", "i64", (1,), "i32.load"),
+    ("out of bounds memory access", "(i64.store $wide (local.get 0) (i64.const 1))", "i64", (-8,), "i64.store"),
+    ("out of bounds memory access", "(drop (i32.atomic.load (local.get 0)))", "i32", (65536,), "i32.atomic.load"),
+    ("out of bounds memory access", "(i64.atomic.store (local.get 0) (i64.const 1))", "i32", (-8,), "i64.atomic.store"),
+    ("out of bounds memory access", "(br_if 0 (i32.atomic.rmw.xor (local.get 0) (i32.const 1)))", "i32", (65536,),
+     "i32.atomic.rmw.xor"),
+    ("out of bounds memory access", "(drop (memory.atomic.notify (local.get 0) (i32.const 1)))", "i32", (65536,),
+     "memory.atomic.notify"),
+    ("unaligned atomic", "(drop (i64.atomic.rmw32.add_u offset=2 (local.get 0) (i64.const 1)))", "i32", (0,),
+     "i64.atomic.rmw32.add_u"),
+    ("unaligned atomic", "(drop (i64.atomic.load $wide (local.get 0)))", "i64", (4,), "i64.atomic.load"),
+    ("unaligned atomic", "(drop (memory.atomic.wait64 (local.get 0) (i64.const 0) (i64.const 0)))", "i32", (4,),
+     "memory.atomic.wait64"),
+    ("expected shared memory", "(drop (memory.atomic.wait32 (local.get 0) (i32.const 0) (i64.const 0)))", "i32", (4,),
+     "memory.atomic.wait32"),
 ]
 
 
@@ -74,7 +89,8 @@ TRAPS = [
 def test_trap(load_bounded, code, body, params, arguments, mnemonic):
     """Thrown two calls deep; offsets are those of the trapping and the calling instructions."""
     get = "(local.get 0)" if params else ""
-    inst = load_bounded(f"""(module (type $v (func)) (memory 1) (data $d "abc") (elem $e func $other)
+    inst = load_bounded(f"""(module (type $v (func)) (memory 1) (memory $wide i64 1)
+      (data $d "abc") (elem $e func $other)
       (table $t 4 funcref) (elem (table $t) (i32.const 0) func $nothing $other)
       (func $nothing) (func $other (param i64))
       (func $f (param {params}) nop {body})

@@ -7,7 +7,7 @@ Immediates by kind: indices are ints; `memarg` is (align exponent, memidx, offse
 (tuple of labelidx, default labelidx); `blocktype` is None (no result), a value type, or an int typeidx;
 `valtypes` is a tuple of value types; `heaptype` a heap type; `i32`, `i64` signed ints; `f32`, `f64` the
 bits as unsigned ints; `v128` 16 bytes; `lanes` 16 ints; `catches` a tuple of (kind 0..3, tagidx or None,
-labelidx); `castflags` an int.
+labelidx); `castflags` an int; `zero` None, a byte that must be 0.
 """
 from pyjit_wasm.binary.reader import Reader, truncated
 from pyjit_wasm.binary.types import heaptype, valtype
@@ -182,9 +182,15 @@ def _lanes(reader):
     return tuple(reader.take(16))
 
 
+def _zero(reader):
+    if reader.byte():
+        raise reader.malformed("zero byte expected")
+
+
 KINDS = {"blocktype": _blocktype, "memarg": _memarg, "labels": _labels, "valtypes": _valtypes, "heaptype": heaptype,
          "i32": Reader.s32, "i64": Reader.s64, "f32": _bits32, "f64": _bits64, "v128": _v128, "lanes": _lanes,
-         "laneidx": Reader.byte, "catches": _catches, "castflags": _castflags, "dataidx": _dataidx, "u32": Reader.u32}
+         "laneidx": Reader.byte, "catches": _catches, "castflags": _castflags, "dataidx": _dataidx, "u32": Reader.u32,
+         "zero": _zero}
 INDICES = ("labelidx", "localidx", "globalidx", "funcidx", "typeidx", "tableidx", "memidx", "tagidx", "elemidx",
            "fieldidx")
 KINDS |= dict.fromkeys(INDICES, Reader.u32)

@@ -6,6 +6,7 @@ from pyjit_wasm.codegen.conversions import branchless
 from pyjit_wasm.codegen.text import Text
 from pyjit_wasm.frames.walk import Walk
 from pyjit_wasm.runtime.layout import SERVICE
+from pyjit_wasm.types import I32, I64
 
 INVARIANT = ", !invariant.load !1"
 
@@ -92,5 +93,6 @@ class Body(Walk, Text):
     def service(self, name, a, b="0", c="0"):
         return self.let(f"call i64 @rt_service(ptr %env, i64 {SERVICE[name]}, i64 {a}, i64 {b}, i64 {c}){self.here()}")
 
-    def wide(self, value):
-        return self.let(f"zext i32 {value} to i64")
+    def wide(self, value, addr=I32):
+        """An address or a length of that address type as i64."""
+        return value if addr == I64 else self.let(f"zext i32 {value} to i64")

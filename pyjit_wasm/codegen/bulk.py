@@ -79,7 +79,7 @@ end:
 
 
 def _check_span(f, start, count, length):
-    """Branch to `trap` unless start + count <= length, all i64 and start, count below 2**63."""
+    """Branch to `trap` unless start + count <= length, all unsigned i64: the sum may overflow."""
     end = f.let(f"add i64 {start}, {count}")
     carry = f.let(f"icmp ult i64 {end}, {start}")
     past = f.let(f"icmp ugt i64 {end}, {length}")

@@ -3,17 +3,19 @@ import struct
 
 from pyjit_wasm.codegen import rows
 from pyjit_wasm.codegen.abi import STATUS, pass_arguments, result_type, take_results
-from pyjit_wasm.codegen.body import INVARIANT, Body, llvm_type
+from pyjit_wasm.codegen.accesses import Accesses
+from pyjit_wasm.codegen.body import INVARIANT, llvm_type
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.opcodes.op import double
 from pyjit_wasm.runtime.layout import FUNC, MEM, SPAN, TABLE
-from pyjit_wasm.types import F32, F64
+from pyjit_wasm.types import F32, F64, I32, I64
+from pyjit_wasm.valid.memory import length_type
 
 _FENCED = {0, 1 << 63, 0x3FF0000000000000, 0xBFF0000000000000}
 _ARITHMETIC = ("add", "sub", "mul", "div")
 
 
-class Instructions(Body):
+class Instructions(Accesses):
     """One method for each instruction or family; `frames.walk` calls them."""
 
     def numeric(self, op):
@@ -42,30 +44,22 @@ class Instructions(Body):
         value = struct.unpack("<f", struct.pack("<I", bits))[0]
         return f"bitcast (i32 {bits} to float)" if value != value else double(value)
 
-    def pointer(self, address, memory, offset, size):
-        """Checked pointer for an access of `size` bytes."""
-        where = self.wide(address)
-        if offset:
-            where = self.let(f"add nuw nsw i64 {where}, {offset}")
-        if self.unit.explicit:
-            end = self.let(f"add nuw nsw i64 {where}, {size}")
-            limit = self.load("i64", self.word(self.layout.memories[memory] + 8), MEM.bytes)
-            self.trap(self.let(f"icmp ugt i64 {end}, {limit}"), TRAP_CODE["out of bounds memory access"])
-        return self.let(f"getelementptr i8, ptr %mem{memory}, i64 {where}")
-
     def access(self, op, imm):
         _, memory, offset = imm
-        value = None if op.results else self.pop()
+        values = [self.pop() for _ in op.params[1:]][::-1]
+        if op.atomic:
+            self.aligned(op, offset)
         pointer = self.recurrent() or self.pointer(self.stack[-1][1], memory, offset, op.access)
         self.stack.pop()
         place = len(self.lines)
-        result = rows.emit_access(self, op, pointer, value, self.volatile(), self.here())
+        result = rows.emit_access(self, op, pointer, values, self.volatile(), self.here())
         if op.results:
             type = llvm_type(op.results[0])
             if type in ("float", "double") and self.volatile():
                 # LLVM would make it a masked load, which does not trap, if it is selected later
                 result = self.let(f"freeze {type} {result}{self.here()}")
-            self.loads[result] = place
+            if not op.atomic:
+                self.loads[result] = place
             self.push(type, result)
 
     def recurrent(self):
@@ -195,8 +189,8 @@ class Instructions(Body):
 
     def table_function(self, typeidx, tableidx):
         """(FUNC, its instance) of the element whose index is on the stack, of the type it must have."""
-        index = self.wide(self.pop())
-        table = self.word(self.layout.tables[tableidx])
+        index = self.wide(self.pop(), self.module.tables[tableidx].addr)
+        table = self.table(tableidx)
         func = self.load("ptr", self.element(table, index, "undefined element"))
         self.trap(self.let(f"icmp eq ptr {func}, null"), TRAP_CODE["uninitialized element"])
         wanted = self.word(self.layout.type_ids[typeidx], "i64")
@@ -219,37 +213,48 @@ class Instructions(Body):
         functype = self.module.types[imm].comp
         self.call_func(functype, *self.reference_function())
 
-    def mem(self, index):
-        return self.word(self.layout.memories[index] + 8)
+    def push_size(self, space, value):
+        """Push the i64 size of a memory or table of this type."""
+        self.push(space.addr, value if space.addr == I64 else self.let(f"trunc i64 {value} to i32"))
 
     def memory_size(self, op, imm):
-        size = self.let(f"lshr i64 {self.load('i64', self.mem(imm), MEM.bytes)}, 16")
-        self.push("i32", self.let(f"trunc i64 {size} to i32"))
+        # not a plain load: another thread may be making a shared memory grow
+        size = self.load("atomic i64", self.mem(imm), MEM.bytes, " seq_cst, align 8")
+        self.push_size(self.module.mems[imm], self.let(f"lshr i64 {size}, 16"))
 
     def memory_grow(self, op, imm):
-        pages = self.wide(self.pop())
+        memtype = self.module.mems[imm]
+        pages = self.wide(self.pop(), memtype.addr)
         memory = self.let(f"ptrtoint ptr {self.mem(imm)} to i64")
-        self.push("i32", self.let(f"trunc i64 {self.service('memory_grow', memory, pages)} to i32"))
+        self.push_size(memtype, self.service("memory_grow", memory, pages))
 
-    def three(self):
-        """The i64 operands (d, s, n) of a bulk operation, as text."""
-        n, source, target = self.pop(), self.pop(), self.pop()
-        return ", ".join(f"i64 {self.wide(v)}" for v in (target, source, n))
+    def three(self, *types):
+        """The operands (d, s, n) of a copy or init, of these address types, as text of i64."""
+        operands = [self.pop() for _ in types][::-1]
+        return ", ".join(f"i64 {self.wide(v, t)}" for v, t in zip(operands, types))
+
+    def copied(self, target, source):
+        """The operands of a copy between memories or tables of these types."""
+        return self.three(target.addr, source.addr, length_type(target.addr, source.addr))
+
+    def fill_operands(self, space):
+        """The operands (d, value, n) of a fill, d and n as i64."""
+        n, value, target = self.pop(), self.pop(), self.pop()
+        return self.wide(target, space.addr), value, self.wide(n, space.addr)
 
     def bulk(self, call):
         self.trap_unless_zero(self.let(f"call i64 @{call}"))
 
     def memory_fill(self, op, imm):
-        n, value, target = self.pop(), self.pop(), self.pop()
-        target, n = self.wide(target), self.wide(n)
+        target, value, n = self.fill_operands(self.module.mems[imm])
         self.bulk(f"rt_memory_fill(ptr %env, ptr {self.mem(imm)}, i64 {target}, i32 {value}, i64 {n})")
 
     def memory_copy(self, op, imm):
-        operands = self.three()
+        operands = self.copied(self.module.mems[imm[0]], self.module.mems[imm[1]])
         self.bulk(f"rt_memory_copy(ptr %env, ptr {self.mem(imm[0])}, ptr {self.mem(imm[1])}, {operands})")
 
     def memory_init(self, op, imm):
-        operands = self.three()
+        operands = self.three(self.module.mems[imm[1]].addr, I32, I32)
         span = self.at("%inst", self.layout.datas[imm[0]])
         self.bulk(f"rt_memory_init(ptr %env, ptr {self.mem(imm[1])}, ptr {span}, {operands})")
 
@@ -267,35 +272,34 @@ class Instructions(Body):
         return self.word(self.layout.tables[index])
 
     def table_get(self, op, imm):
-        index = self.wide(self.pop())
+        index = self.wide(self.pop(), self.module.tables[imm].addr)
         self.push("i64", self.load("i64", self.element(self.table(imm), index, "out of bounds table access")))
 
     def table_set(self, op, imm):
         value = self.pop()
-        index = self.wide(self.pop())
+        index = self.wide(self.pop(), self.module.tables[imm].addr)
         self.store("i64", value, self.element(self.table(imm), index, "out of bounds table access"))
 
     def table_size(self, op, imm):
-        length = self.load("i64", self.table(imm), TABLE.length)
-        self.push("i32", self.let(f"trunc i64 {length} to i32"))
+        self.push_size(self.module.tables[imm], self.load("i64", self.table(imm), TABLE.length))
 
     def table_grow(self, op, imm):
-        count = self.wide(self.pop())
+        tabletype = self.module.tables[imm]
+        count = self.wide(self.pop(), tabletype.addr)
         value = self.pop()
         table = self.let(f"ptrtoint ptr {self.table(imm)} to i64")
-        self.push("i32", self.let(f"trunc i64 {self.service('table_grow', table, value, count)} to i32"))
+        self.push_size(tabletype, self.service("table_grow", table, value, count))
 
     def table_fill(self, op, imm):
-        n, value, target = self.pop(), self.pop(), self.pop()
-        target, n = self.wide(target), self.wide(n)
+        target, value, n = self.fill_operands(self.module.tables[imm])
         self.bulk(f"rt_table_fill(ptr %env, ptr {self.table(imm)}, i64 {target}, i64 {value}, i64 {n})")
 
     def table_copy(self, op, imm):
-        operands = self.three()
+        operands = self.copied(self.module.tables[imm[0]], self.module.tables[imm[1]])
         self.bulk(f"rt_table_copy(ptr %env, ptr {self.table(imm[0])}, ptr {self.table(imm[1])}, {operands})")
 
     def table_init(self, op, imm):
-        operands = self.three()
+        operands = self.three(self.module.tables[imm[1]].addr, I32, I32)
         span = self.at("%inst", self.layout.elems[imm[0]])
         self.bulk(f"rt_table_init(ptr %env, ptr {self.table(imm[1])}, ptr {span}, {operands})")
 

@@ -84,7 +84,7 @@ class _Trace:
             rule = _RULES.get(op.mnemonic)
             if rule is not None:
                 rule(self, imm)
-            elif op.access is not None and len(op.params) < 3:
+            elif op.access is not None and not op.atomic and len(op.params) < 3:
                 self.access(op, imm, offset)
             elif op.params is not None and op.results is not None:
                 del self.stack[len(self.stack) - len(op.params):]

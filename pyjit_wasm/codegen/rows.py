@@ -35,11 +35,12 @@ def emit(f, op, operands, trap, location=""):
     return names["r"]
 
 
-def emit_access(f, op, pointer, value, volatile, location=""):
-    """Write a memory row for an address that has been checked; the result's name (loads)."""
-    names = {"p": pointer, "b": value, "r": f.fresh()}
+def emit_access(f, op, pointer, values, volatile, location=""):
+    """Write a memory row for an address that has been checked, and the operands behind it; the result's name.
+    LLVM leaves atomic accesses where they are, volatile or not."""
+    names = {"p": pointer, "r": f.fresh(), **dict(zip("bc", values))}
     text = op.ir
-    if volatile:
+    if volatile and not op.atomic:
         text = text.replace("load ", "load volatile ").replace("store ", "store volatile ")
     _substitute(text, names, f, location)
     return names["r"]

@@ -51,6 +51,7 @@ declare i32 @PyBuffer_FillInfo(ptr, ptr, ptr, i64, i32, i32) nounwind
 declare ptr @llvm.frameaddress.p0(i32)
 declare ptr @llvm.returnaddress(i32)
 declare i64 @llvm.umin.i64(i64, i64)
+declare i64 @llvm.uadd.sat.i64(i64, i64)
 """
 
 # what generated code calls of this object

@@ -9,7 +9,7 @@ offset in the module, the subprogram's name the function index, inlining include
 from pyjit_wasm.codegen.abi import LLVM, STATUS, formal, letter, result_type, take_parameters
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.config import MAX_GUARDED_PAGES
-from pyjit_wasm.types import MemType
+from pyjit_wasm.types import I32, MemType
 
 ENTRY = "entry"  # subprograms that are no wasm function of their own
 
@@ -38,7 +38,7 @@ runtimeVersion: 0, emissionKind: LineTablesOnly, splitDebugInlining: true)
 class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
     `osr`: those whose loops running calls enter; `explicit`: bounds checks instead of guard pages. `bounded_memories`:
-    those whose last page is never accessible; `status`: functions return one (`codegen.statuses`)."""
+    those of 32 bits whose last page is never accessible; `status`: functions return one (`codegen.statuses`)."""
 
     def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False,
                  status=False):
@@ -49,7 +49,7 @@ class Unit:
         self.convention, self.tail = ("tailcc", "musttail ") if tails else ("fastcc", "")
         imported = sum(1 for i in module.imports if isinstance(i.type, MemType))
         self.bounded_memories = {i for i, m in enumerate(module.mems)
-                                 if i >= imported and m.limits.min <= MAX_GUARDED_PAGES}
+                                 if i >= imported and m.addr == I32 and m.limits.min <= MAX_GUARDED_PAGES}
         self.metadata, self.scopes, self.locations = [], {}, {}
 
     def scope(self, name, line):

@@ -8,6 +8,7 @@ i an immediate of 4 bytes, I one of 8 bytes, u an unsigned number of 4 bytes (of
 the INSTANCE block), d a branch displacement, F the frame's size in bytes. Fields start behind the
 handler's address, at byte 8, naturally aligned.
 """
+import functools
 import struct
 
 from pyjit_wasm.opcodes import ROWS
@@ -20,23 +21,30 @@ _CODE = {"s": "h", "i": "I", "u": "I", "d": "i", "F": "I", "I": "Q"}
 class Form:
     """`name`; `fields` letters; `offsets` of the fields in bytes; `size` of the instruction in bytes;
     `pack` packs the handler's address and the fields; `op` the table row or None; `kinds` of the row's
-    operands: s or i each; `branch` "", "br_if" or "br_unless"; `result`: the first field is the slot written."""
+    operands: s or i each; `branch` "", "br_if" or "br_unless"; `result`: the first field is the slot written;
+    `wide`: addresses and lengths are i64."""
 
-    __slots__ = ("name", "fields", "offsets", "size", "pack", "op", "kinds", "branch", "result")
+    __slots__ = ("name", "fields", "offsets", "size", "pack", "op", "kinds", "branch", "result", "wide")
 
     def __init__(self, name, fields, op=None, kinds="", branch="", result=False):
         self.name, self.fields, self.op, self.kinds = name, fields, op, kinds
         self.branch, self.result = branch, result
-        self.offsets, code, place = [], "<Q", 8
-        for letter in fields:
-            padding = -place % _SIZE[letter]
-            code += f"{padding}x" if padding else ""
-            self.offsets.append(place + padding)
-            code += _CODE[letter]
-            place += padding + _SIZE[letter]
-        padding = -place % 8
-        self.size = place + padding
-        self.pack = struct.Struct(code + (f"{padding}x" if padding else "")).pack
+        self.wide = kinds == "w" or name.endswith(".w")
+        self.offsets, self.size, self.pack = _layout(fields)
+
+
+@functools.cache
+def _layout(fields):
+    """(offsets, size, pack) of a Form."""
+    offsets, code, place = [], "<Q", 8
+    for letter in fields:
+        padding = -place % _SIZE[letter]
+        code += f"{padding}x" if padding else ""
+        offsets.append(place + padding)
+        code += _CODE[letter]
+        place += padding + _SIZE[letter]
+    padding = -place % 8
+    return offsets, place + padding, struct.Struct(code + (f"{padding}x" if padding else "")).pack
 
 
 def immediate(valtype):
@@ -58,24 +66,35 @@ def _binary(op):
                 yield Form(f"back.{name}", fields + "ud", op, kinds, branch)
 
 
-# memory addresses: one slot, the sum of two slots, of a slot and an immediate; "m" with the memory named
-ADDRESS_FIELDS = {"s": "s", "ss": "ss", "si": "si", "m": "su"}
+# memory addresses: one slot, the sum of two slots, of a slot and an immediate; "m" with the memory named; "w" that of
+# a 64-bit memory, named
+ADDRESS_FIELDS = {"s": "s", "ss": "ss", "si": "si", "m": "su", "w": "su"}
+
+
+def _atomic(op):
+    """The memory is always named, and operands are in slots."""
+    for kinds, offset in (("m", "u"), ("w", "I")):
+        fields = "s" * len(op.results) + ADDRESS_FIELDS[kinds] + "s" * len(op.params[1:]) + offset
+        yield Form(f"{op.mnemonic}.{kinds}", fields, op, kinds, result=bool(op.results))
 
 
 def _memory(op):
     for kinds, fields in ADDRESS_FIELDS.items():
+        offset = "I" if kinds == "w" else "u"
         if op.results:
-            yield Form(f"{op.mnemonic}.{kinds}", "s" + fields + "u", op, kinds, result=True)
+            yield Form(f"{op.mnemonic}.{kinds}", "s" + fields + offset, op, kinds, result=True)
         else:
-            yield Form(f"{op.mnemonic}.{kinds}.s", fields + "su", op, kinds)
-            yield Form(f"{op.mnemonic}.{kinds}.i", fields + immediate(op.params[1]) + "u", op, kinds)
+            yield Form(f"{op.mnemonic}.{kinds}.s", fields + "s" + offset, op, kinds)
+            yield Form(f"{op.mnemonic}.{kinds}.i", fields + immediate(op.params[1]) + offset, op, kinds)
 
 
 def _rows():
     for op in ROWS:
         if op.ir is None or V128 in op.params + op.results:
             continue
-        if op.access is not None:
+        if op.atomic:
+            yield from _atomic(op)
+        elif op.access is not None:
             yield from _memory(op)
         elif len(op.params) == 2:
             yield from _binary(op)
@@ -134,7 +153,22 @@ SPECIAL = (
     ("elem.drop", "u", False),
     ("ref.func", "su", True),
     ("ref.func.import", "su", True),
+    ("memory.atomic.wait32", "ssussIF", True),
+    ("memory.atomic.wait64", "ssussIF", True),
+    ("memory.atomic.notify", "ssusIF", True),
+    ("atomic.fence", "", False),
 )
+# these have a second form, `memory.fill.w`, for 64-bit memories and tables: addresses and lengths are i64
+WIDE = ("call_indirect", "return_call_indirect", "memory.grow", "memory.fill", "memory.copy", "memory.init",
+        "table.get", "table.set", "table.grow", "table.fill", "table.copy", "table.init",
+        "memory.atomic.wait32", "memory.atomic.wait64", "memory.atomic.notify")
 
-FORMS = {form.name: form for form in _rows()}
-FORMS.update((name, Form(name, fields, result=result)) for name, fields, result in SPECIAL)
+
+def _special():
+    for name, fields, result in SPECIAL:
+        yield Form(name, fields, result=result)
+        if name in WIDE:
+            yield Form(f"{name}.w", fields, result=result)
+
+
+FORMS = {form.name: form for form in (*_rows(), *_special())}

@@ -3,7 +3,8 @@ from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.stack import CONST, LOCAL, SUM, AbstractStack, header_slots
 from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.runtime.layout import FRAME
-from pyjit_wasm.types import F32, I32
+from pyjit_wasm.types import F32, I32, I64
+from pyjit_wasm.valid.memory import length_type
 
 _ADD = BY_NAME["i32.add"]
 
@@ -60,8 +61,9 @@ class Instructions(AbstractStack):
 
     def address(self, value, memory):
         """(kinds, fields) of an address operand of memory `memory`."""
-        if memory:
-            return "m", (self.place(value), self.layout.memories[memory])
+        wide = self.module.mems[memory].addr == I64
+        if memory or wide:
+            return "w" if wide else "m", (self.place(value), self.layout.memories[memory])
         if value.kind == SUM:
             left, kind, right = value.payload
             return "s" + kind, (left, right)
@@ -73,6 +75,9 @@ class Instructions(AbstractStack):
 
     def access(self, op, imm):
         _, memory, offset = imm
+        if op.atomic:
+            self.atomic_access(op, memory, offset)
+            return
         if op.results:
             kinds, fields = self.address(self.pop(), memory)
             self.emit(f"{op.mnemonic}.{kinds}", (self.push(), *fields, offset))
@@ -85,6 +90,21 @@ class Instructions(AbstractStack):
         source = self.place(value)
         kinds, fields = self.address(address, memory)
         self.emit(f"{op.mnemonic}.{kinds}.s", (*fields, source, offset))
+
+    def atomic_access(self, op, memory, offset):
+        address, *values = [self.place(self.pop()) for _ in op.params][::-1]
+        result = [self.push()] if op.results else []
+        kinds = "m" if self.module.mems[memory].addr == I32 else "w"
+        self.emit(f"{op.mnemonic}.{kinds}", (*result, address, self.layout.memories[memory], *values, offset))
+
+    def wait_or_notify(self, op, imm):
+        _, memory, offset = imm
+        address, *values = [self.place(self.pop()) for _ in op.params][::-1]
+        name = self.by_address(op.mnemonic, self.module.mems[memory])
+        self.emit(name, (self.push(), address, self.layout.memories[memory], *values, offset, 0))
+
+    def atomic_fence(self, op, imm):
+        self.emit("atomic.fence", ())
 
     def local_get(self, op, imm):
         self.push(LOCAL, self.local_slots[imm])
@@ -161,7 +181,8 @@ class Instructions(AbstractStack):
         index = self.pop()
         slot = self.place(index)  # the callee's header may come to lie on it: the handler reads it first
         fp = self.arguments(functype)
-        self.emit("call_indirect", (self.layout.tables[table], self.layout.type_ids[typeidx], slot, fp))
+        name = self.by_address("call_indirect", self.module.tables[table])
+        self.emit(name, (self.layout.tables[table], self.layout.type_ids[typeidx], slot, fp))
         self.finish_call(functype)
 
     def call_ref(self, op, imm):
@@ -188,7 +209,8 @@ class Instructions(AbstractStack):
         typeidx, table = imm
         slot = self.place(self.pop())
         fields = self.tail_arguments(self.module.types[typeidx].comp)
-        self.emit("return_call_indirect", (self.layout.tables[table], self.layout.type_ids[typeidx], slot, *fields))
+        name = self.by_address("return_call_indirect", self.module.tables[table])
+        self.emit(name, (self.layout.tables[table], self.layout.type_ids[typeidx], slot, *fields))
         self.dead = 1
 
     def return_call_ref(self, op, imm):
@@ -196,39 +218,69 @@ class Instructions(AbstractStack):
         self.emit("return_call_ref", (slot, *self.tail_arguments(self.module.types[imm].comp)))
         self.dead = 1
 
+    def by_address(self, name, space):
+        """The form of that name for a memory or table of this type."""
+        return name if space.addr == I32 else f"{name}.w"
+
     def memory_size(self, op, imm):
         self.emit("memory.size", (self.push(), self.layout.memories[imm]))
 
     def memory_grow(self, op, imm):
         pages = self.place(self.pop())
-        self.emit("memory.grow", (self.push(), pages, self.layout.memories[imm], 0))
+        self.emit(self.by_address("memory.grow", self.module.mems[imm]),
+                  (self.push(), pages, self.layout.memories[imm], 0))
 
-    def bulk(self, name, *offsets):
-        """A bulk operation over three operands, and places in the instance."""
+    def fill(self, name, space, offset):
+        """Fill a memory or table of this type."""
+        n, value, target = self.pop(), self.pop(), self.pop()
+        slots = self.place(target), self.place(value), self.place(n)
+        self.emit(self.by_address(name, space), (*slots, offset))
+
+    def bulk(self, name, types, *offsets):
+        """A copy or init: operands of these address types, and places in the instance. In wide forms all are i64."""
         n, source, target = self.pop(), self.pop(), self.pop()
-        slots = self.place(target), self.place(source), self.place(n)
-        self.emit(name, (*slots, *offsets))
+        operands = target, source, n
+        if I64 in types:
+            slots = [self.extended(value) if type == I32 else self.place(value)
+                     for type, value in zip(types, operands)]
+            self.emit(f"{name}.w", (*slots, *offsets))
+        else:
+            self.emit(name, (*map(self.place, operands), *offsets))
+
+    def extended(self, value):
+        """The slot of a popped i32 as an i64."""
+        self.emit("i64.extend_i32_u.s", (value.slot, self.place(value)))
+        return value.slot
+
+    def copy_between(self, name, target, source, *offsets):
+        """Copy from one memory or table to another, given their types."""
+        self.bulk(name, (target.addr, source.addr, length_type(target.addr, source.addr)), *offsets)
 
     def memory_fill(self, op, imm):
-        self.bulk("memory.fill", self.layout.memories[imm])
+        self.fill("memory.fill", self.module.mems[imm], self.layout.memories[imm])
 
     def memory_copy(self, op, imm):
-        self.bulk("memory.copy", self.layout.memories[imm[0]], self.layout.memories[imm[1]])
+        target, source = imm
+        self.copy_between("memory.copy", self.module.mems[target], self.module.mems[source],
+                          self.layout.memories[target], self.layout.memories[source])
 
     def memory_init(self, op, imm):
-        self.bulk("memory.init", self.layout.memories[imm[1]], self.layout.datas[imm[0]])
+        segment, memory = imm
+        self.bulk("memory.init", (self.module.mems[memory].addr, I32, I32),
+                  self.layout.memories[memory], self.layout.datas[segment])
 
     def data_drop(self, op, imm):
         self.emit("data.drop", (self.layout.datas[imm],))
 
     def table_get(self, op, imm):
         index = self.place(self.pop())
-        self.emit("table.get", (self.push(), index, self.layout.tables[imm]))
+        name = self.by_address("table.get", self.module.tables[imm])
+        self.emit(name, (self.push(), index, self.layout.tables[imm]))
 
     def table_set(self, op, imm):
         value, index = self.pop(), self.pop()
         slots = self.place(index), self.place(value)
-        self.emit("table.set", (*slots, self.layout.tables[imm]))
+        self.emit(self.by_address("table.set", self.module.tables[imm]), (*slots, self.layout.tables[imm]))
 
     def table_size(self, op, imm):
         self.emit("table.size", (self.push(), self.layout.tables[imm]))
@@ -236,16 +288,21 @@ class Instructions(AbstractStack):
     def table_grow(self, op, imm):
         count, value = self.pop(), self.pop()
         slots = self.place(value), self.place(count)
-        self.emit("table.grow", (self.push(), *slots, self.layout.tables[imm], 0))
+        name = self.by_address("table.grow", self.module.tables[imm])
+        self.emit(name, (self.push(), *slots, self.layout.tables[imm], 0))
 
     def table_fill(self, op, imm):
-        self.bulk("table.fill", self.layout.tables[imm])
+        self.fill("table.fill", self.module.tables[imm], self.layout.tables[imm])
 
     def table_copy(self, op, imm):
-        self.bulk("table.copy", self.layout.tables[imm[0]], self.layout.tables[imm[1]])
+        target, source = imm
+        self.copy_between("table.copy", self.module.tables[target], self.module.tables[source],
+                          self.layout.tables[target], self.layout.tables[source])
 
     def table_init(self, op, imm):
-        self.bulk("table.init", self.layout.tables[imm[1]], self.layout.elems[imm[0]])
+        segment, table = imm
+        self.bulk("table.init", (self.module.tables[table].addr, I32, I32),
+                  self.layout.tables[table], self.layout.elems[segment])
 
     def elem_drop(self, op, imm):
         self.emit("elem.drop", (self.layout.elems[imm],))

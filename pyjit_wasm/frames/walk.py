@@ -3,7 +3,7 @@
 What both tiers implement by hand stands in RULES; every other row has a body in the opcode table.
 """
 from pyjit_wasm.errors import UnsupportedError
-from pyjit_wasm.types import I32, FuncType
+from pyjit_wasm.types import FuncType
 
 _SAME = """block loop end br br_if br_table call call_indirect unreachable nop drop select
 local.get local.set local.tee global.get global.set
@@ -11,10 +11,11 @@ memory.size memory.grow memory.fill memory.copy memory.init data.drop
 table.get table.set table.size table.grow table.fill table.copy table.init elem.drop
 ref.null ref.is_null ref.func ref.as_non_null br_on_null br_on_non_null
 call_ref return_call return_call_indirect return_call_ref
-throw throw_ref try_table catch catch_all delegate rethrow"""
+throw throw_ref try_table catch catch_all delegate rethrow atomic.fence"""
 # mnemonic: name of the method
 RULES = {name: name.replace(".", "_") for name in _SAME.split()}
 RULES |= {"if": "if_", "else": "else_", "return": "return_", "try": "try_"}
+RULES |= {f"memory.atomic.{name}": "wait_or_notify" for name in ("wait32", "wait64", "notify")}
 RULES |= {f"{t}.const": "constant" for t in ("i32", "i64", "f32", "f64")}
 
 _OPENS = frozenset(("block", "loop", "if", "try_table", "try"))
@@ -38,14 +39,11 @@ class Walk:
     dead = 0
 
     def visit(self, body):
-        wide = any(t.addr != I32 for t in (*self.module.mems, *self.module.tables))
         for op, imm, offset in body:
             if self.dead:
                 self.skip(op.mnemonic, imm)
                 continue
             self.reached(offset)
-            if wide:
-                self.refuse_wide(op, imm)
             rule = RULES.get(op.mnemonic)
             if rule is not None:
                 getattr(self, rule)(op, imm)
@@ -55,13 +53,6 @@ class Walk:
                 self.access(op, imm)
             else:
                 self.numeric(op)
-
-    def refuse_wide(self, op, imm):
-        """Addresses of 64 bits are not executed yet."""
-        for kind, value in zip(op.imm, imm if len(op.imm) > 1 else (imm,)):
-            space = {"memarg": self.module.mems, "memidx": self.module.mems, "tableidx": self.module.tables}.get(kind)
-            if space and space[value[1] if kind == "memarg" else value].addr != I32:
-                raise UnsupportedError("64-bit memories and tables are not supported yet")
 
     def skip(self, mnemonic, imm):
         """Unreachable code: only the nesting matters."""

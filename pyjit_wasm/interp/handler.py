@@ -2,8 +2,10 @@
 from pyjit_wasm.codegen.abi import HANDLER_PARAMS
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.frames.forms import FORMS
-from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, SERVICE
+from pyjit_wasm.opcodes import TRAP_CODE
+from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, MEM, SERVICE
 
+MEM_POINTER = 8  # in an InstanceLayout memory: after the base
 _TYPES = {"i": "i32", "u": "i32", "d": "i32", "F": "i32", "I": "i64"}
 
 
@@ -37,8 +39,25 @@ class Handler(Function):
         return self.let(f"bitcast {_TYPES[letter]} {raw} to {type}") if type in ("float", "double") else raw
 
     def index(self, field):
-        """An i32 slot, zero-extended."""
+        """A slot with an address or a length, as i64: zero-extended, except in wide forms."""
+        if self.form.wide:
+            return self.value(field, "i64")
         return self.let(f"zext i32 {self.value(field, 'i32')} to i64")
+
+    def aligned(self, address, offset, size):
+        """Trap unless the sum of two i64 is a multiple of an atomic access's size."""
+        if size > 1:
+            low = self.let(f"and i64 {self.let(f'add i64 {address}, {offset}')}, {size - 1}")
+            self.trap(self.let(f"icmp ne i64 {low}, 0"), TRAP_CODE["unaligned atomic"])
+
+    def in_bounds(self, address, offset, size, memory):
+        """The i64 sum of address and offset if so many bytes there are inside the memory, a MEM pointer: else a
+        trap. Sums saturate, above any size."""
+        where = self.let(f"call i64 @llvm.uadd.sat.i64(i64 {address}, i64 {offset})")
+        end = self.let(f"call i64 @llvm.uadd.sat.i64(i64 {where}, i64 {size})")
+        limit = self.load("i64", memory, MEM.bytes)
+        self.trap(self.let(f"icmp ugt i64 {end}, {limit}"), TRAP_CODE["out of bounds memory access"])
+        return where
 
     def instance(self, field):
         """Pointer into the INSTANCE block at the offset a field gives."""

@@ -8,13 +8,12 @@ from pyjit_wasm.codegen import rows
 from pyjit_wasm.codegen.abi import FIRST_MEMORY
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, FRAMED
-from pyjit_wasm.frames.forms import FORMS
+from pyjit_wasm.frames.forms import ADDRESS_FIELDS, FORMS
 from pyjit_wasm.interp.calls import HIDDEN
-from pyjit_wasm.interp.handler import Handler, take
-from pyjit_wasm.interp.special import MEM_POINTER, SPECIAL
-from pyjit_wasm.opcodes import TRAP_CODE, TRAPS
+from pyjit_wasm.interp.handler import MEM_POINTER, Handler, take
+from pyjit_wasm.interp.special import SPECIAL
+from pyjit_wasm.opcodes import TRAPS
 from pyjit_wasm.opcodes.op import LLVM_TYPE
-from pyjit_wasm.runtime.layout import MEM
 
 
 def numeric(form):
@@ -31,37 +30,36 @@ def numeric(form):
 
 
 def access(form, explicit):
-    h = Handler(form)
-    fields = form.fields
-    place = 1 if form.op.results else 0
+    h, op = Handler(form), form.op
+    place, last = len(op.results), len(form.fields) - 1
     address, base, memory = effective(h, form.kinds, place)
-    wide = h.let(f"zext i32 {address} to i64")
-    wide = h.let(f"add i64 {wide}, {h.offset(len(fields) - 1)}")
-    if explicit:
-        end = h.let(f"add i64 {wide}, {form.op.access}")
-        mem = memory or h.load("ptr", "%inst", FIRST_MEMORY + MEM_POINTER)
-        limit = h.load("i64", mem, MEM.bytes)
-        h.trap(h.let(f"icmp ugt i64 {end}, {limit}"), TRAP_CODE["out of bounds memory access"])
-    pointer = h.let(f"getelementptr i8, ptr {base}, i64 {wide}")
-    if form.op.results:
-        result = rows.emit_access(h, form.op, pointer, None, False)
-        h.store(LLVM_TYPE[form.op.results[0]], result, h.slot(0))
+    offset = h.field(last) if form.wide else h.offset(last)
+    if op.atomic:
+        h.aligned(address, offset, op.access)
+    if explicit or form.wide:
+        memory = memory or h.load("ptr", "%inst", FIRST_MEMORY + MEM_POINTER)
+        where = h.in_bounds(address, offset, op.access, memory)
     else:
-        value = h.value(len(fields) - 2, LLVM_TYPE[form.op.params[1]])
-        rows.emit_access(h, form.op, pointer, value, False)
+        where = h.let(f"add i64 {address}, {offset}")
+    pointer = h.let(f"getelementptr i8, ptr {base}, i64 {where}")
+    first = place + len(ADDRESS_FIELDS[form.kinds])
+    values = [h.value(field, LLVM_TYPE[t]) for field, t in enumerate(op.params[1:], first)]
+    result = rows.emit_access(h, op, pointer, values, False)
+    if op.results:
+        h.store(LLVM_TYPE[op.results[0]], result, h.slot(0))
     h.dispatch()
     return h
 
 
 def effective(h, kinds, place):
-    """(i32 address, base, MEM or None) of an access whose address operands start at field `place`."""
-    address = h.value(place, "i32")
-    if kinds == "m":
-        memory = h.instance(place + 1)
+    """(i64 address, base, MEM or None) of an access whose address operands start at field `place`."""
+    if kinds in ("m", "w"):
+        address, memory = h.index(place), h.instance(place + 1)
         return address, h.load("ptr", memory), h.load("ptr", memory, MEM_POINTER)
-    if kinds in ("ss", "si"):
-        address = h.let(f"add i32 {address}, {h.value(place + 1, 'i32')}")
-    return address, "%mem", None
+    if kinds == "s":
+        return h.index(place), "%mem", None
+    address = h.let(f"add i32 {h.value(place, 'i32')}, {h.value(place + 1, 'i32')}")
+    return h.let(f"zext i32 {address} to i64"), "%mem", None
 
 
 def trap_handler(code):

@@ -1,11 +1,11 @@
 """Handlers of the forms that come from no row, calls aside: branches, variables, memories, tables. One function
-each, which SPECIAL at the end names."""
+each, which SPECIAL at the end names. Wide forms have the functions of the narrow ones."""
+from pyjit_wasm.frames.forms import WIDE
+from pyjit_wasm.interp import atomic
 from pyjit_wasm.interp.calls import CALLS, element, element_pointer
-from pyjit_wasm.interp.handler import take
+from pyjit_wasm.interp.handler import MEM_POINTER, take
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import MEM, SPAN, TABLE
-
-MEM_POINTER = 8  # in an InstanceLayout memory: after the base
 
 
 def br(h):
@@ -179,7 +179,7 @@ def ref_func_import(h):
 
 
 SPECIAL = {
-    **CALLS, "br": br, "br_if": br_if, "br_unless": br_unless, "br_table": br_table,
+    **CALLS, **atomic.HANDLERS, "br": br, "br_if": br_if, "br_unless": br_unless, "br_table": br_table,
     "back.br": br, "back.br_if": br_if, "back.br_unless": br_unless, "unreachable": unreachable,
     "ref.as_non_null": ref_as_non_null, "copy": copy, "const.i": const_word, "const.I": const_double_word,
     "select": select, "global.get": global_get, "global.get.import": global_get_import, "global.set": global_set,
@@ -190,3 +190,4 @@ SPECIAL = {
     "table.fill": table_fill, "table.copy": table_copy, "table.init": table_init, "elem.drop": drop_segment,
     "ref.func": ref_func, "ref.func.import": ref_func_import,
 }
+SPECIAL |= {f"{name}.w": SPECIAL[name] for name in WIDE}

@@ -23,6 +23,7 @@ BITS = {I32: 32, I64: 64, F32: 32, F64: 64}
 BYTES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8}
 
 OUT_OF_BOUNDS = ("out of bounds memory access",)
+UNALIGNED = "unaligned atomic"
 
 
 class Op:
@@ -52,6 +53,11 @@ class Op:
     @property
     def identifier(self):
         return self.mnemonic.replace(".", "_")
+
+    @property
+    def atomic(self):
+        """Whether it accesses memory atomically: alignment must be natural."""
+        return UNALIGNED in self.traps
 
     def __repr__(self):
         return f"<Op {self.mnemonic}>"

@@ -19,8 +19,6 @@ def check_supported(module, facts):
     for fact in facts:
         if fact.heap:
             raise UnsupportedError(f"{fact.heap}: structures and arrays are not supported yet")
-    if any(m.shared for m in module.mems):
-        raise UnsupportedError("shared memories are not supported yet")
     if any(len(values) > config.MAX_VALUES for t in module.types if isinstance(t.comp, FuncType)
            for values in (t.comp.params, t.comp.results)):
         raise UnsupportedError(f"functions have {config.MAX_VALUES} parameters and results at most")

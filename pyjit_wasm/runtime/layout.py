@@ -62,7 +62,7 @@ FUNC = Struct(
     "status_ip",
 )
 
-MEM = Struct("base", "bytes", "max_pages", "guarded", "object")
+MEM = Struct("base", "bytes", "max_pages", "guarded", "shared", "object")
 TABLE = Struct("elems", "length", "max", "object")
 EXN = Struct("tag", "held", "next")  # the payload follows; `next` of those that are held
 HELD, KEEPS_PYTHON = 1, 2    # `held`: wasm has a reference to it; freeing it takes Python
@@ -90,7 +90,7 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "ranges",
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
             "raise_in_use", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
             "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
-            "status_entry")
+            "status_entry", "memory_wait32", "memory_wait64", "memory_notify")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 

@@ -5,9 +5,10 @@ memory is a reservation whose pages are committed on growth: the base never move
 """
 import ctypes
 import struct
+from _thread import RLock
 
 from pyjit_wasm import config
-from pyjit_wasm.runtime import libc, process
+from pyjit_wasm.runtime import libc, process, waiting
 from pyjit_wasm.runtime.exceptions import note_holder
 from pyjit_wasm.runtime.layout import FUNC, MEM, TABLE
 from pyjit_wasm.runtime.services import provides
@@ -54,7 +55,9 @@ class MemoryInst(_Owner):
         self.put(MEM.base, self.base)
         self.put(MEM.max_pages, limit)
         self.put(MEM.guarded, self.guarded)
+        self.put(MEM.shared, type.shared)
         self.put(MEM.object, id(self))
+        self._growing = RLock()
         self.grow(type.limits.min)
 
     def __del__(self, release=libc.release, ranges=process.ranges):
@@ -68,16 +71,17 @@ class MemoryInst(_Owner):
 
     def grow(self, pages):
         """Add pages; the size before in pages, or -1 if they are not to be had (spec 4.4.7)."""
-        size = self.words[MEM.bytes // 8]
-        before = size // _PAGE
-        if before + pages > self.words[MEM.max_pages // 8]:
-            return -1
-        try:
-            libc.protect(self.base + size, pages * _PAGE, libc.PROT_RW)
-        except MemoryError:
-            return -1
-        self.words[MEM.bytes // 8] = size + pages * _PAGE
-        return before
+        with self._growing:
+            size = self.words[MEM.bytes // 8]
+            before = size // _PAGE
+            if before + pages > self.words[MEM.max_pages // 8]:
+                return -1
+            try:
+                libc.protect(self.base + size, pages * _PAGE, libc.PROT_RW)
+            except MemoryError:
+                return -1
+            self.words[MEM.bytes // 8] = size + pages * _PAGE
+            return before
 
     @property
     def current_type(self):
@@ -215,14 +219,34 @@ def _word(address, offset):
     return ctypes.c_uint64.from_address(address + offset).value
 
 
+_DOUBLE_WORD = 0xFFFFFFFFFFFFFFFF  # services get signed numbers
+
+
 @provides
 def memory_grow(memory, pages, _):
-    return _object(_word(memory, MEM.object)).grow(pages)
+    return _object(_word(memory, MEM.object)).grow(pages & _DOUBLE_WORD)
+
+
+@provides
+def memory_wait32(address, expected, timeout):
+    cell = ctypes.c_uint32.from_address(address)
+    return waiting.wait(address, lambda: cell.value == expected, timeout)
+
+
+@provides
+def memory_wait64(address, expected, timeout):
+    cell = ctypes.c_int64.from_address(address)
+    return waiting.wait(address, lambda: cell.value == expected, timeout)
+
+
+@provides
+def memory_notify(address, count, _):
+    return waiting.notify(address, count)
 
 
 @provides
 def table_grow(table, init, count):
-    return _object(_word(table, TABLE.object)).grow(count, init & 0xFFFFFFFFFFFFFFFF)
+    return _object(_word(table, TABLE.object)).grow(count & _DOUBLE_WORD, init & _DOUBLE_WORD)
 
 
 class Externs:

@@ -52,6 +52,11 @@ def natural(body):
     return encode.uleb(body.tokens.natural())
 
 
+def zero(body):
+    """A byte that the text does not show."""
+    return b"\0"
+
+
 def lane_index(body):
     return bytes([body.tokens.natural(bits=8)])
 
@@ -138,6 +143,7 @@ def catches(body):
 KINDS = {"blocktype": block_type, "catches": catches, "dataidx": data_index, "heaptype": heap_type,
          "labelidx": label_index, "labels": labels, "laneidx": lane_index, "lanes": lane_indices, "u32": natural,
          "v128": vector_constant, "memidx": optional_index_in("memory"), "tableidx": optional_index_in("table"),
+         "zero": zero,
          "i32": number(literals.integer, 32, signed(32)), "i64": number(literals.integer, 64, signed(64)),
          "f32": number(literals.floating, 32, little_endian(32)),
          "f64": number(literals.floating, 64, little_endian(64)),

@@ -65,6 +65,11 @@ def vector_constant(body, value):
     return " ".join(["i32x4", *[f"{word:#010x}" for word in words]])
 
 
+def zero(body, nothing):
+    """A byte that the text does not show."""
+    return ""
+
+
 def floating(width):
     return lambda body, bits: print_literals.floating(bits, width)
 
@@ -72,7 +77,7 @@ def floating(width):
 KINDS = {"blocktype": block_type, "catches": catches, "heaptype": decimal, "valtypes": result_types,
          "labelidx": label_index, "labels": labels, "laneidx": decimal, "lanes": lanes, "u32": decimal,
          "v128": vector_constant, "memidx": optional_index_in("memory"), "tableidx": optional_index_in("table"),
-         "i32": decimal, "i64": decimal, "f32": floating(32), "f64": floating(64),
+         "i32": decimal, "i64": decimal, "f32": floating(32), "f64": floating(64), "zero": zero,
          **{f"{kind}idx": index_in(kind) for kind in ("func", "global", "local", "tag", "type", "elem", "data")}}
 
 

@@ -41,6 +41,8 @@ def access(op):
         addr = memory(body, memidx).addr
         if align > natural:
             raise ValidationError("alignment must not be larger than natural")
+        if align < natural and op.atomic:
+            raise ValidationError("atomic alignment must be natural")
         if offset > 0xFFFFFFFF and addr == I32:
             raise ValidationError("offset out of range")
         body.apply(*by_address_type[addr])

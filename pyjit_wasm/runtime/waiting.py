@@ -1,0 +1,44 @@
+"""`memory.atomic.wait` and `notify` (threads proposal): queues of threads of this process, by address."""
+from _thread import TIMEOUT_MAX, RLock, allocate_lock
+
+WOKEN, NOT_EQUAL, TIMED_OUT = 0, 1, 2
+
+_queues = {}  # address: the locks that threads wait for, the longest waiting first
+_lock = RLock()  # a Python signal handler may notify in the middle
+
+
+def wait(address, unchanged, timeout):
+    """Until another thread notifies `address`, for at most `timeout` nanoseconds unless negative, if `unchanged()`.
+    Python's signal handlers run meanwhile, and end the wait if they raise."""
+    woken = allocate_lock()
+    woken.acquire()
+    with _lock:
+        if not unchanged():
+            return NOT_EQUAL
+        _queues.setdefault(address, []).append(woken)
+    try:
+        woken.acquire(timeout=-1 if timeout < 0 else min(timeout / 1e9, TIMEOUT_MAX))
+    finally:
+        with _lock:  # a notification may come between the end of the time and here
+            waiting = woken in _queues.get(address, ())
+            if waiting:
+                _dequeue(address, [woken])
+    return TIMED_OUT if waiting else WOKEN
+
+
+def notify(address, count):
+    """Wake at most `count` threads that wait at `address`: how many."""
+    with _lock:
+        woken = _queues.get(address, [])[:count]
+        _dequeue(address, woken)
+        for lock in woken:
+            lock.release()
+    return len(woken)
+
+
+def _dequeue(address, locks):
+    left = [lock for lock in _queues.get(address, ()) if lock not in locks]
+    if left:
+        _queues[address] = left
+    else:
+        _queues.pop(address, None)
