@@ -290,7 +290,7 @@ def test_load_without_use_traps(name, bounds, mode):
     load = f"({name} {lane}(local.get 0){' (local.get 1)' if V128 in op.params else ''})"
     uses = (f"(drop {load}) (local.get 1)", f"(select {load} (local.get 1) (i32.const 0))",
             f"(select {load} (local.get 1) (local.get 2))",
-            f"(v128.bitselect (local.get 1) {load} (i32x4.eq (local.get 1) (local.get 1)))",
+            f"(v128.bitselect {load} (local.get 1) (i32x4.eq (local.get 1) (i32x4.splat (local.get 2))))",
             f"(loop (drop {load})) (local.get 1)")
     text = "".join(f'(func (export "{i}") (param i32 v128 i32) (result v128) {use})' for i, use in enumerate(uses))
     exported = wasm.Instance(wasm.Module(f"(module (memory 1) {text})", engine=engine(mode, bounds))).exports
