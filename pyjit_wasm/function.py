@@ -70,7 +70,7 @@ class Function(native.callable_base()):
             raise TypeError(f"{self.name}() takes {len(params)} arguments ({len(arguments)} given)")
         if self._cells is None:
             self._cells = _CellCaller(self)
-        words = [word for valtype, value in zip(params, arguments) for word in to_words(valtype, _raw(valtype, value))]
+        words = [word for t, value in zip(params, arguments) for word in to_words(t, _raw(t, value))]
         cells = (ctypes.c_uint64 * (max(len(words), slots(results)) + 1))(*words)
         self._cells(ctypes.addressof(cells))
         return tuple([_result(valtype, bits) for valtype, bits in zip(results, from_words(results, cells))])

@@ -307,3 +307,67 @@ def test_mode_can_change():
     for mode in ("jit", "tiered", "interp"):
         instance.mode = mode
         assert instance.exports.nested(9, A) == before
+
+
+# --- tail calls and exceptions
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_tail_calls(load, count):
+    """Frames grow and shrink; vectors move over each other."""
+    kinds = ("v128", "i32", "v128", "v128", "i64")[:count]
+    values = ((A, -1, B, C, 1 << 40))[:count]
+    turned = " ".join(f"(local.get {i + 1})" for i in range(count)[::-1])
+    types, back = " ".join(kinds), " ".join(kinds[::-1])
+    exports = load(f"""(module
+        (type $end (func (param {back}) (result {back}))) (type $start (func (param i32 {types}) (result {back})))
+        (import "" "same" (func $far (type $end)))
+        (table funcref (elem $end))
+        (func $end (type $end) {" ".join(f"(local.get {i})" for i in range(count))})
+        (func $count (export "direct") (type $start)
+          (if (i32.eqz (local.get 0)) (then (return_call $end {turned})))
+          (return_call $count (i32.sub (local.get 0) (i32.const 1)) {" ".join(f"(local.get {i + 1})" for i in range(count))}))
+        (func (export "indirect") (type $start) (return_call_indirect (type $end) {turned} (i32.const 0)))
+        (func (export "import") (type $start) (return_call $far {turned}))
+        (func (export "loop") (type $start)
+          (loop $l (br_if $l (i32.gt_s (local.tee 0 (i32.sub (local.get 0) (i32.const 1))) (i32.const 0))))
+          (return_call $count (i32.const 3) {" ".join(f"(local.get {i + 1})" for i in range(count))})))""",
+                   {"": {"same": lambda *v: v if count > 1 else v[0]}}).exports
+    expected = values[::-1] if count > 1 else values[0]
+    for name in exports:
+        assert exports[name](1000, *values) == expected, name
+
+
+def test_exceptions_with_vectors(load):
+    tag = wasm.Tag(["i32", "v128", "i32", "v128"])
+    source = f"""(module
+        (import "" "t" (tag $t (param i32 v128 i32 v128))) (import "" "host" (func $host (param v128)))
+        (func $throw (export "throw") (param v128 v128)
+          (throw $t (i32.const 1) (local.get 0) (i32.const 2) (local.get 1)))
+        (func (export "catch") (param v128 v128) (result i32 v128 i32 v128) (local v128)
+          (block $h (result i32 v128 i32 v128)
+            (try_table (catch $t $h) (call $throw (local.get 0) (local.get 1))) unreachable))
+        (func (export "here") (param v128 v128) (result i32 v128 i32 v128)
+          (block $h (result i32 v128 i32 v128)
+            (try_table (catch $t $h) (throw $t (i32.const 3) (local.get 1) (i32.const 4) (local.get 0))) unreachable))
+        (func (export "rethrow") (param v128 v128) (result i32 v128 i32 v128)
+          (block $outer (result i32 v128 i32 v128)
+            (try_table (catch $t $outer)
+              (block $h (result i32 v128 i32 v128 exnref)
+                (try_table (catch_ref $t $h) (call $throw (local.get 0) (local.get 1))) unreachable)
+              throw_ref)
+            unreachable))
+        (func (export "host") (param v128) (result i32 v128 i32 v128)
+          (block $h (result i32 v128 i32 v128) (try_table (catch $t $h) (call $host (local.get 0))) unreachable)))"""
+
+    def host(vector):
+        raise wasm.WasmException(tag, 5, vector, 6, C)
+
+    exports = load(source, {"": {"t": tag, "host": host}}).exports
+    for _ in range(3):
+        assert exports["catch"](A, B) == (1, A, 2, B)
+        assert exports.here(A, B) == (3, B, 4, A)
+        assert exports.rethrow(A, B) == (1, A, 2, B)
+        assert exports.host(A) == (5, A, 6, C)
+        with pytest.raises(wasm.WasmException) as caught:
+            exports.throw(B, C)
+        assert caught.value.payload == (1, B, 2, C)
