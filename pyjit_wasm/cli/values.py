@@ -1,6 +1,5 @@
 """Arguments and results of `run --invoke`."""
-from pyjit_wasm.types import V128
-
+from ..types import V128
 from .options import CommandError
 
 _BITS = {"i32": 32, "i64": 64}

@@ -37,10 +37,11 @@ class Interpreter:
         native.set_handlers(self.handlers["exit"], self.handlers["unwind"])
 
     def _load_vectors(self):
-        self._load("vectors", lambda: _sources().vector_source(self._explicit), RUNTIME.vectors_lo, RUNTIME.vectors_hi)
+        explicit = self._explicit
+        self._load("vectors", lambda: _sources().vector_source(explicit), RUNTIME.vectors_lo, RUNTIME.vectors_hi)
 
     def _load(self, kind, source, low, high):
-        """Load handlers, which may link against those there are; note their range in runtime words `low` and `high`."""
+        """Load handlers, which may link against those there are; note their range in two runtime words."""
         data = objects.build(kind, str(self._explicit), source, "code", native.use_cache)
         linkable = {f"h.{name}": address for name, address in self.handlers.items()}
         loaded = loader.load(data, arena.guest, native.externals | linkable)
