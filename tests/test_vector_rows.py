@@ -223,6 +223,7 @@ def test_forms(name, mode):
 # --- memory
 
 OFFSETS = (0, 5, SIZE - 8, SIZE)
+MEMORIES = (0, 1, 2)
 
 
 def access_lanes(op):
@@ -231,18 +232,21 @@ def access_lanes(op):
 
 @functools.cache
 def access_binary():
-    """Functions of (i32 address, i32 to add, v128): address plain or a sum, memory 0 or 1."""
+    """Functions of (i32 address, i32 to add, v128), for two memories and one with 64-bit addresses."""
     functions = []
     for name, op in ACCESSES.items():
         value = "(local.get 2)" if V128 in op.params else ""
         for lane in access_lanes(op):
-            for memory in (0, 1):
+            for memory in MEMORIES:
                 for offset in OFFSETS:
                     text = f"{name} {memory} offset={offset} {'' if lane is None else lane}"
                     head = f"(param i32 i32 v128) (result {' '.join(op.results)})"
-                    functions.append(f'(func (export "{name} {lane} {memory} {offset}") {head} '
-                                     f'({text} (i32.add (local.get 0) (local.get 1)) {value}))')
-    return assemble(f'(module (memory (export "0") 1 1) (memory (export "1") 1 1) {" ".join(functions)})')
+                    address = "(i32.add (local.get 0) (local.get 1))"
+                    if memory == 2:
+                        address = f"(i64.extend_i32_u {address})"
+                    functions.append(f'(func (export "{name} {lane} {memory} {offset}") {head} ({text} {address} {value}))')
+    memories = " ".join(f'(memory (export "{i}") {"i64" if i == 2 else ""} 1 1)' for i in MEMORIES)
+    return assemble(f"(module {memories} {' '.join(functions)})")
 
 
 def addresses(rng, op, offset, count):
@@ -256,7 +260,7 @@ def addresses(rng, op, offset, count):
 @pytest.mark.parametrize("name", ACCESSES)
 def test_access(name, bounds, mode):
     op, rng, exported = ACCESSES[name], random.Random(zlib.crc32(name.encode())), exports(access_binary, mode, bounds)
-    images = [bytearray(rng.randbytes(SIZE)) for _ in range(2)]
+    images = [bytearray(rng.randbytes(SIZE)) for _ in MEMORIES]
     for number, image in enumerate(images):
         exported[str(number)][:] = image
     for lane in access_lanes(op):

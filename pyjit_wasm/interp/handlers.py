@@ -104,4 +104,4 @@ def vector_source(explicit):
     traps = "".join(f"declare preserve_nonecc void @h.trap.{code}(ptr, ptr, ptr, ptr, ptr, ptr)\n"
                     for code in range(1, len(TRAPS)))
     handlers = of_forms(vector_forms(), vectors.SPECIAL, explicit)
-    return "".join((traps, rows.declarations(), COLD, *map(str, handlers)))
+    return "".join((DECLARATIONS, traps, rows.declarations(), COLD, *map(str, handlers)))
