@@ -9,6 +9,8 @@ The command for WebAssembly, one file at a time:
     python -m ziglang cc -target wasm32-freestanding -mcpu=mvp+bulk_memory+bulk_memory_opt+sign_ext+mutable_globals \\
         -O2 -g0 -nostdlib -Wl,--no-entry -Wl,--export=run -Wl,-z,stack-size=65536 kernels/fib.c -o kernels/fib.wasm
 
+SIMD kernels have `+simd128` behind the other features.
+
 Natively the same file becomes a shared library, by clang where there is one and else by zig's clang, in two flavours:
 for this CPU and for any CPU of the architecture. Contraction of a * b + c is off, so all checksums must be equal.
 """
@@ -25,9 +27,10 @@ from typing import Callable
 from kernels import KERNELS, Kernel
 
 ZIG = [sys.executable, "-m", "ziglang", "cc"]
+FEATURES = "-mcpu=mvp+bulk_memory+bulk_memory_opt+sign_ext+mutable_globals"
 WASM_FLAGS = [
-    "-target", "wasm32-freestanding", "-mcpu=mvp+bulk_memory+bulk_memory_opt+sign_ext+mutable_globals",
-    "-O2", "-g0", "-nostdlib", "-Wl,--no-entry", "-Wl,--export=run", "-Wl,-z,stack-size=65536",
+    "-target", "wasm32-freestanding", "-O2", "-g0", "-nostdlib", "-Wl,--no-entry", "-Wl,--export=run",
+    "-Wl,-z,stack-size=65536",
 ]
 NATIVE_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC"]
 FLAVOURS = ("this-cpu", "any-cpu")
@@ -48,7 +51,8 @@ def cpu_flag(flavour: str) -> list[str]:
 
 
 def build_wasm(kernel: Kernel) -> Path:
-    subprocess.run([*ZIG, *WASM_FLAGS, str(kernel.source), "-o", str(kernel.wasm)], check=True)
+    features = FEATURES + "+simd128" * kernel.simd
+    subprocess.run([*ZIG, features, *WASM_FLAGS, str(kernel.source), "-o", str(kernel.wasm)], check=True)
     return kernel.wasm
 
 

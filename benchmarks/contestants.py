@@ -137,6 +137,10 @@ def is_available(mode: str) -> bool:
     return importlib.util.find_spec(PACKAGES[mode]) is not None
 
 
+def can_run(mode: str, kernel: Kernel) -> bool:
+    return not (kernel.simd and mode == "pywasm3")
+
+
 def main(name: str, n: str) -> None:
     """One tiered call in this process: prints seconds and the checksum."""
     run = our_run(next(kernel for kernel in KERNELS if kernel.name == name), "tiered")

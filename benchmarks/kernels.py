@@ -1,9 +1,9 @@
 """The kernels: names, sizes and expected checksums.
 
 Each `kernels/<name>.c` exports `int64_t run(int32_t n)`, imports nothing and returns a checksum of its work.
-A size is (n, checksum). `large` takes wasmtime 0.3 to 1 s, `small` takes wasm3 1 to 2 s, `tiny` warms up; every
-function of the kernel runs in each. `long`, where there is one, takes compiled code 2 s, and is there to see what
-compiling while the kernel runs costs. The checksums are those of the native build (`build_kernels.py --checksums`).
+A size is (n, checksum). `large` takes wasmtime 0.3 to 1 s, `small` takes wasm3 1 to 2 s (SIMD kernels, which it cannot
+run, our interpreter), `tiny` warms up; every function of the kernel runs in each. `long`, where there is one, takes
+compiled code 2 s, and is there to see what compiling while the kernel runs costs. The checksums are those of the native build (`build_kernels.py --checksums`).
 """
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,11 @@ class Kernel:
     small: Size
     tiny: Size
     long: Size | None
+
+    @property
+    def simd(self) -> bool:
+        """Whether it is written with vectors."""
+        return self.name.startswith("simd_")
 
     @property
     def source(self) -> Path:
@@ -81,6 +86,10 @@ KERNELS = [
     _of("search", (1300, 8690748392685733051), (1000, 7854316280177112554), (1, -3322411419423600935)),
     _of("sha256", (5000, -4174618768472908954), (650, 3512276000984360620), (1, -6777255721259051982)),
     _of("sieve", (220, -2852887752272272468), (55, -2294420684558831109), (1, 8057736063575552504)),
+    _of("simd_dot", (600000, -5640493917781669895), (50000, 5259453063857306636), (2, 2448065176596852974)),
+    _of("simd_matrix", (400000, -2404008375857147494), (50000, 8750468832515764898), (2, 27586083400604505)),
+    _of("simd_saxpy", (600000, 7149202614059480548), (80000, 2193322075616700366), (2, -5160129203748577300)),
+    _of("simd_search", (2000000, -6311270582902402282), (300000, 26222312755780684), (2, 5356056493677405636)),
     _of("tak", (5000, 1282630800015093061), (1700, -245638128819198502), (2, -3463947237099517415)),
     _of("xorshift", (220000000, 6929935392889901470), (45000000, 2636732378096311363), (9, -8750259126797150173)),
 ]

@@ -19,7 +19,7 @@ import calls
 import report
 import rounds
 import startup
-from contestants import CONTESTANTS, MODES, is_available
+from contestants import CONTESTANTS, MODES, can_run, is_available
 from kernels import KERNELS, Kernel, Size
 
 OPTIMISED = ("jit", "tiered", "wasmtime", "node", "native")
@@ -76,7 +76,7 @@ def measure_kernels(kernels: list[Kernel], names: list[str], size_of: SizeOf, co
     table = []
     for kernel in kernels:
         size = size_of(kernel)
-        makers = {name: lambda name=name: CONTESTANTS[name](kernel, size) for name in names}
+        makers = {name: lambda name=name: CONTESTANTS[name](kernel, size) for name in names if can_run(name, kernel)}
         samples = rounds.interleave(makers, count)
         rounds.progress(f"{kernel.name}({size.n}): " + ", ".join(
             f"{name} {report.cell(values, 1e3, 1)}" for name, values in samples.items()) + " ms")

@@ -151,7 +151,7 @@ class Table:
 
 
 class Global:
-    """A global variable (spec 4.2.9); `valtype` "i32", "i64", "f32", "f64", "funcref" or "externref"."""
+    """A global variable (spec 4.2.9); `valtype` "i32", "i64", "f32", "f64", "v128", "funcref" or "externref"."""
 
     __slots__ = ("_inst", "__weakref__")
 
@@ -171,7 +171,7 @@ class Global:
 
     @property
     def bits(self):
-        """Raw bits of a number, as for `Function.call_bits`; references as objects."""
+        """Raw bits of a number, as for `Function.call_bits`; vectors and references as their values."""
         valtype = self._inst.type.valtype
         if valtype in ("i32", "f32"):
             return self._inst.bits & 0xFFFFFFFF

@@ -12,21 +12,22 @@ from pyjit_wasm.runtime.layout import CALL_SITE, FUNC
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.runtime.store import HostFunc, externs
 from pyjit_wasm.tiering import controller
-from pyjit_wasm.types import F32, I32, RefType, by_id, functype
-from pyjit_wasm.values import SERVICE, check_reference, serve, value_type
+from pyjit_wasm.types import F32, I32, V128, RefType, by_id, functype, slots
+from pyjit_wasm.values import check_reference, from_bits, from_words, to_bits, to_words, value_type
 
 _HOST_STACK = 1 << 16
 
 
 class Function(native.callable_base()):
     """A function instance (spec 4.2.6). Call it with one positional argument for each parameter: ints
-    (signed or unsigned, in range of the width), floats, references; it returns None, a value, or a tuple.
+    (signed or unsigned, in range of the width), floats, bytes-like objects of 16 bytes for a v128, references;
+    it returns None, a value, or a tuple. A v128 comes back as bytes, the first lane first.
 
-    Raises TypeError (count or type of arguments), OverflowError (an integer that does not fit), Trap,
-    InUseError (the instance runs in another thread), or whatever a host function raised.
+    Raises TypeError (count or type of arguments), OverflowError (an integer that does not fit), ValueError (a v128
+    that is not 16 bytes), Trap, InUseError (the instance runs in another thread), or whatever a host function raised.
 
     `Function(target, params, results)` makes one of a Python callable, for tables and imports; value types
-    are "i32", "i64", "f32", "f64", "funcref", "externref".
+    are "i32", "i64", "f32", "f64", "v128", "funcref", "externref".
     """
 
     __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "__weakref__")
@@ -62,18 +63,17 @@ class Function(native.callable_base()):
         return controller.tier(self.instance, self.index)
 
     def call_bits(self, arguments):
-        """Call with raw bits: numbers as unsigned ints of their width, references as objects; the results
-        likewise, as a tuple. Keeps NaN payloads that Python floats would lose."""
+        """Call with raw bits: numbers as unsigned ints of their width, vectors as bytes, references as objects; the
+        results likewise, as a tuple. Keeps NaN payloads that Python floats would lose."""
         params, results = self.type.params, self.type.results
         if len(arguments) != len(params):
             raise TypeError(f"{self.name}() takes {len(params)} arguments ({len(arguments)} given)")
         if self._cells is None:
             self._cells = _CellCaller(self)
-        cells = (ctypes.c_uint64 * (max(len(params), len(results)) + 1))()
-        for i, (valtype, value) in enumerate(zip(params, arguments)):
-            cells[i] = _reference(valtype, value) if isinstance(valtype, RefType) else value
+        words = [word for t, value in zip(params, arguments) for word in to_words(t, _raw(t, value))]
+        cells = (ctypes.c_uint64 * (max(len(words), slots(results)) + 1))(*words)
         self._cells(ctypes.addressof(cells))
-        return tuple(_result(valtype, cells[i]) for i, valtype in enumerate(results))
+        return tuple([_result(valtype, bits) for valtype, bits in zip(results, from_words(results, cells))])
 
     def __eq__(self, other):
         return isinstance(other, Function) and self._inst.address == other._inst.address
@@ -100,15 +100,16 @@ native.inherit_vectorcall(Function)
 native.inherit_vectorcall(_CellCaller)
 
 
-def _reference(valtype, value):
-    check_reference(valtype, value)
-    return serve(SERVICE["to_ref"], value, reference_kind(valtype))
+def _raw(valtype, value):
+    if isinstance(valtype, RefType) or valtype == V128:
+        return to_bits(valtype, value)
+    return value
 
 
-def _result(valtype, cell):
-    if isinstance(valtype, RefType):
-        return serve(SERVICE["from_ref"], cell, reference_kind(valtype))
-    return cell & 0xFFFFFFFF if valtype in (I32, F32) else cell
+def _result(valtype, bits):
+    if isinstance(valtype, RefType) or valtype == V128:
+        return from_bits(valtype, bits)
+    return bits & 0xFFFFFFFF if valtype in (I32, F32) else bits
 
 
 def _keeps_gil(instance, funcidx):

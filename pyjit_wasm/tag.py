@@ -7,7 +7,7 @@ from pyjit_wasm.runtime.exceptions import PYTHON, TagInst, word
 from pyjit_wasm.runtime.layout import EXN
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import TagType, functype
-from pyjit_wasm.values import from_bits, to_bits, value_type
+from pyjit_wasm.values import from_bits, from_words, to_bits, to_words, value_type
 
 
 class Tag:
@@ -43,12 +43,12 @@ def _words(tag, values):
     params = tag.type.deftype.comp.params
     if len(values) != len(params):
         raise TypeError(f"{tag.public!r} takes {len(params)} values ({len(values)} given)")
-    return [to_bits(t, v) for t, v in zip(params, values)]
+    return [word for t, v in zip(params, values) for word in to_words(t, to_bits(t, v))]
 
 
 def _values(tag, exn):
     params = tag.type.deftype.comp.params
-    return [from_bits(t, bits) for t, bits in zip(params, exceptions.payload(exn, len(params)))]
+    return [from_bits(t, bits) for t, bits in zip(params, from_words(params, exceptions.payload(exn, tag.slots)))]
 
 
 def reference(error):

@@ -209,6 +209,11 @@ def functype(params, results):
     return canonical_group((SubType(True, (), FuncType(tuple(params), tuple(results))),))[0]
 
 
+def slots(valtypes):
+    """How many eight-byte slots values take: a v128 two, others one."""
+    return len(valtypes) + valtypes.count(V128)
+
+
 def heap_top(heap):
     """The top heap type of the hierarchy `heap` belongs to."""
     if isinstance(heap, DefType):

@@ -4,10 +4,12 @@ import struct
 from pyjit_wasm.codegen.abi import reference_kind
 from pyjit_wasm.runtime.layout import SERVICE
 from pyjit_wasm.runtime.services import serve
-from pyjit_wasm.types import EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, DefType, RefType, matches_heap
+from pyjit_wasm.types import EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, DefType, RefType, matches_heap
 
-_NAMED = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "funcref": FUNCREF, "externref": EXTERNREF, "exnref": EXNREF}
+_NAMED = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "v128": V128, "funcref": FUNCREF, "externref": EXTERNREF,
+          "exnref": EXNREF}
 _WIDTH = {I32: 32, I64: 64}
+_WORD = 0xFFFFFFFFFFFFFFFF
 _FLOAT = {F32: ("<f", "<I"), F64: ("<d", "<Q")}
 
 
@@ -20,7 +22,8 @@ def value_type(name):
 
 
 def to_bits(valtype, value):
-    """Raw bits of a Python value. TypeError for the wrong type, OverflowError if it does not fit."""
+    """Raw bits of a Python value. TypeError for the wrong type, OverflowError if it does not fit, ValueError for a
+    v128 that is not 16 bytes."""
     if valtype in _WIDTH:
         width = _WIDTH[valtype]
         number = value.__index__() if hasattr(value, "__index__") else None
@@ -32,10 +35,30 @@ def to_bits(valtype, value):
     if valtype in _FLOAT:
         code, word = _FLOAT[valtype]
         return struct.unpack(word, _pack_float(code, value))[0]
-    if isinstance(valtype, RefType):
-        check_reference(valtype, value)
-        return serve(SERVICE["to_ref"], value, reference_kind(valtype))
-    raise TypeError(f"values of type {valtype} are not supported yet")
+    if valtype == V128:
+        return int.from_bytes(_vector(value), "little")
+    check_reference(valtype, value)
+    return serve(SERVICE["to_ref"], value, reference_kind(valtype))
+
+
+def _vector(value):
+    """The bytes of a v128 given as a bytes-like object. TypeError for others, ValueError unless they are 16."""
+    data = bytes(memoryview(value))
+    if len(data) != 16:
+        raise ValueError("a v128 is 16 bytes")
+    return data
+
+
+def to_words(valtype, bits):
+    """Raw bits as the words of the slots that a value takes."""
+    return (bits & _WORD, bits >> 64) if valtype == V128 else (bits,)
+
+
+def from_words(valtypes, words):
+    """The raw bits of values whose words follow each other, one by one."""
+    words = iter(words)
+    for valtype in valtypes:
+        yield next(words) | (next(words) << 64 if valtype == V128 else 0)
 
 
 def check_reference(valtype, value):
@@ -70,4 +93,6 @@ def from_bits(valtype, bits):
         code, word = _FLOAT[valtype]
         mask = 0xFFFFFFFF if valtype == F32 else 0xFFFFFFFFFFFFFFFF
         return struct.unpack(code, struct.pack(word, bits & mask))[0]
+    if valtype == V128:
+        return bits.to_bytes(16, "little")
     return serve(SERVICE["from_ref"], bits, reference_kind(valtype))

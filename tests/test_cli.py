@@ -22,6 +22,7 @@ ARITHMETIC = """(module
   (func $outer (export "crash") call $inner)
   (func $forever (export "forever") (loop br 0))
   (func $deep (export "deep") call $deep)
+  (func (export "twice") (param v128) (result v128) (i8x16.add (local.get 0) (local.get 0)))
   (memory (export "memory") 1))"""
 
 ECHO = """(module
@@ -87,7 +88,8 @@ def folder(tmp_path_factory):
     ("add 2 0x10", "18\n"), ("add -1 -0x1", "-2\n"), ("add 4294967295 0", "-1\n"), ("add64 -9223372036854775808 0b1",
      "-9223372036854775807\n"), ("half 3", "1.5\n"), ("half 0x1p-1", "0.25\n"), ("half -inf", "-inf\n"),
     ("half nan", "nan\n"), ("single -0.0", "-0.0\n"), ("single 1e39", "inf\n"), ("swap 1 -2", "-2\n1\n"),
-    ("is_null null", "1\n"), ("nothing", "")])
+    ("is_null null", "1\n"), ("nothing", ""),
+    ("twice 000102030405060708090a0B0C0D0E7f", "00020406080a0c0e10121416181a1cfe\n")])
 def test_invoke(folder, mode, call, output):
     name, *arguments = call.split()
     process = pyjit("run", "--mode", mode, "--invoke", name, folder / "arithmetic.wat", *arguments)
@@ -97,7 +99,8 @@ def test_invoke(folder, mode, call, output):
 @pytest.mark.parametrize("call, error", [
     ("add 1", "the function takes 2 arguments, not 1"), ("add 1 x", "argument 2: 'x' is not an i32"),
     ("add 1 4294967296", "argument 2: '4294967296' is not an i32"), ("half 1,5", "argument 1: '1,5' is not an f64"),
-    ("half 0x", "argument 1: '0x' is not an f64"), ("is_null 0", "argument 1: '0' is not an externref")])
+    ("half 0x", "argument 1: '0x' is not an f64"), ("is_null 0", "argument 1: '0' is not an externref"),
+    ("twice 0001", "argument 1: '0001' is not a v128"), ("twice x", "argument 1: 'x' is not a v128")])
 def test_invoke_errors(folder, call, error):
     name, *arguments = call.split()
     assert error_of(pyjit("run", "--invoke", name, folder / "arithmetic.wat", *arguments)) == error

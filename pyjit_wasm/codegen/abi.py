@@ -4,16 +4,16 @@ Functions take (nest FUNC *, exec_env *, INSTANCE *, parameters...). Parameters 
 there are any; the rest goes through memory of the thread, `THREAD.overflow`. So no function has parameters on the
 machine stack, and any can take any other's place in a tail call (LLVM 22 loses stack arguments of `musttail`).
 """
-from pyjit_wasm.errors import UnsupportedError
+from pyjit_wasm.codegen.text import VECTOR, alignment
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
-from pyjit_wasm.types import F32, F64, I32, I64, RefType
+from pyjit_wasm.types import F32, F64, I32, I64, V128, RefType
 
 NATIVE = "tailcc"
 HANDLER_PARAMS = "ptr %ip, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x"
 FIRST_MEMORY = 16  # InstanceLayout: base of memory 0
 
-LETTER = {I32: "i", I64: "I", F32: "f", F64: "F"}
-LLVM = {"i": "i32", "I": "i64", "f": "float", "F": "double"}
+LETTER = {I32: "i", I64: "I", F32: "f", F64: "F", V128: "v"}
+LLVM = {"i": "i32", "I": "i64", "f": "float", "F": "double", "v": VECTOR}
 STATUS = "i64"  # of functions of modules with exceptions, behind the results: 0, or the EXN that is thrown
 # references to functions, to external things, to exceptions: nullable and of any type, or with something to check
 FUNCTIONS, EXTERNALS, EXCEPTIONS = range(3)
@@ -35,10 +35,7 @@ def letter(valtype):
     if isinstance(valtype, RefType):
         checked = not valtype.nullable or valtype.heap not in ("func", "extern", "exn")
         return _REFERENCE[reference_kind(valtype)][checked]
-    try:
-        return LETTER[valtype]
-    except KeyError:
-        raise UnsupportedError(f"{valtype} is not supported yet") from None
+    return LETTER[valtype]
 
 
 def signature(functype):
@@ -46,8 +43,17 @@ def signature(functype):
     return "".join(map(letter, functype.params)) + ":" + "".join(map(letter, functype.results))
 
 
+def layout(types):
+    """Values of LLVM types one after the other in slots of a frame, or in cells: [byte offset of each], size."""
+    offsets, size = [], 0
+    for type in types:
+        offsets.append(size)
+        size += 16 if type == VECTOR else 8
+    return offsets, size
+
+
 _AS_INTEGER = {"float": "i32", "double": "i64"}
-_INTEGERS, _FLOATS, _RESULTS = 4, 8, 3  # registers for parameters, for results
+_INTEGERS, _FLOATS, _RESULTS = 4, 8, 3  # registers for parameters (floats and vectors share theirs), for results
 
 
 def _overflow(f, env):
@@ -74,7 +80,7 @@ def take_parameters(f, types):
     memory = split(types)[1]
     place = _overflow(f, "%env") if memory else None
     for index in memory:
-        f.do(f"%a{index} = load {types[index]}, ptr {f.at(place, 16 * index)}")
+        f.do(f"%a{index} = load {types[index]}, ptr {f.at(place, 16 * index)}{alignment(types[index])}")
 
 
 def pass_arguments(f, types, values, env="%env"):

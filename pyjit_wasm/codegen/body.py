@@ -3,7 +3,7 @@ from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.codegen import recurrences
 from pyjit_wasm.codegen.abi import LETTER, LLVM, letter
 from pyjit_wasm.codegen.conversions import branchless
-from pyjit_wasm.codegen.text import Text
+from pyjit_wasm.codegen.text import VECTOR, Text
 from pyjit_wasm.frames.walk import Walk
 from pyjit_wasm.runtime.layout import SERVICE
 from pyjit_wasm.types import I32, I64
@@ -16,7 +16,7 @@ def llvm_type(valtype):
 
 
 def zero(type):
-    return "0.0" if type in ("float", "double") else "0"
+    return "0.0" if type in ("float", "double") else "zeroinitializer" if type == VECTOR else "0"
 
 
 def loop_nesting(body):

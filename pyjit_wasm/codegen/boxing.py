@@ -1,6 +1,7 @@
 """Python objects to native values and back, as IR. References go through services."""
 from pyjit_wasm.codegen.abi import CHECKED, REFERENCE_KIND
 from pyjit_wasm.codegen.support import call_python
+from pyjit_wasm.codegen.text import VECTOR
 from pyjit_wasm.runtime.layout import RUNTIME, SERVICE
 
 
@@ -22,6 +23,8 @@ def unbox(f, letter, value, failed, func, position):
         reference = f.let(f"call i64 @PyLong_AsLongLong(ptr {handle})")
         f.do(f"call void @Py_DecRef(ptr {handle})")
         return reference
+    if letter == "v":
+        return _bytes(f, value, failed)
     number = f.let(f"call i64 @PyLong_AsLongLong(ptr {value})")
     suspect = f.let(f"icmp eq i64 {number}, -1")
     if letter == "i":
@@ -30,6 +33,27 @@ def unbox(f, letter, value, failed, func, position):
         f.unlikely(f.let(f"icmp uge i64 {shifted}, {3 << 31}"), failed + ".width")
         return f.let(f"trunc i64 {number} to i32")
     return _unsigned_too(f, value, number, suspect, failed)
+
+
+_VIEW = 80, 0, 16  # Py_buffer: size, offsets of buf and len
+
+
+def _bytes(f, value, failed):
+    """The 16 bytes of an object with a buffer."""
+    size, buf, length = _VIEW
+    view = f.let(f"alloca [{size} x i8], align 8")
+    status = f.let(f"call i32 @PyObject_GetBuffer(ptr {value}, ptr {view}, i32 0)")
+    f.unlikely(f.let(f"icmp ne i32 {status}, 0"), failed)
+    fits = f.let(f"icmp eq i64 {f.load('i64', view, length)}, 16")
+    good, bad = f.new_label("good"), f.new_label("bad")
+    f.branch(fits, good, bad)
+    f.label(bad)
+    f.do(f"call void @PyBuffer_Release(ptr {view})")
+    f.do(f"br label %{failed}.length")
+    f.label(good)
+    vector = f.let(f"load {VECTOR}, ptr {f.load('ptr', view, buf)}, align 1")
+    f.do(f"call void @PyBuffer_Release(ptr {view})")
+    return vector
 
 
 def _fail_if_error(f, suspect, failed):
@@ -79,14 +103,18 @@ def box(f, letter, value):
         return f.let(f"call ptr @PyLong_FromLongLong(i64 {value})")
     if letter == "F":
         return f.let(f"call ptr @PyFloat_FromDouble(double {value})")
+    if letter == "v":
+        place = f.let(f"alloca {VECTOR}")
+        f.store(VECTOR, value, place)
+        return f.let(f"call ptr @PyBytes_FromStringAndSize(ptr {place}, i64 16)")
     numbers = (SERVICE["from_ref"], value, REFERENCE_KIND[letter])
     boxed = [f.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in numbers]
     return call_python(f, RUNTIME.service, boxed)
 
 
-def width_error(f, label):
-    """Falls through to the code after it with OverflowError set."""
-    f.label(label)
-    overflow = f.load("ptr", "@PyExc_OverflowError")
-    f.do(f"call void @PyErr_SetString(ptr {overflow}, ptr @width)")
-    f.do("br label %" + label.split(".")[0])
+def size_errors(f, failed):
+    """Where `unbox` goes with a number or bytes of the wrong size; leads on to `failed`."""
+    for size, error in (("width", "OverflowError"), ("length", "ValueError")):
+        f.label(f"{failed}.{size}")
+        f.do(f"call void @PyErr_SetString(ptr {f.load('ptr', f'@PyExc_{error}')}, ptr @{size})")
+        f.do(f"br label %{failed}")

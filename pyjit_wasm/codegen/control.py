@@ -1,5 +1,6 @@
 """LLVM IR of control instructions: labels are basic blocks, values that branches carry go through allocas."""
 from pyjit_wasm.codegen import recurrences
+from pyjit_wasm.codegen.abi import layout
 from pyjit_wasm.codegen.body import llvm_type
 from pyjit_wasm.codegen.instructions import Instructions
 from pyjit_wasm.frames.stack import FIRST_LOCAL, header_slots
@@ -90,21 +91,26 @@ class ControlFlow(Instructions):
         """Where execution starts: take locals and operands out of the interpreter's frame."""
         self.label(f"osr.{control.loop}")
         self.entered.append(control.loop)
-        header, params = header_slots(self.functype), self.params
-        for index, type in enumerate(self.local_types):
-            slot = index - header if index < params else FIRST_LOCAL + index - params
-            self.store(type, self.load(type, "%frame", 8 * slot), self.local(index))
-        first = FIRST_LOCAL + len(self.local_types) - params
+        params, rest = self.local_types[:self.params], self.local_types[self.params:]
+        place = -8 * header_slots(self.functype)
+        self.from_frame(place, [(type, self.local(index)) for index, type in enumerate(params)])
+        operands = self.from_frame(8 * FIRST_LOCAL, [(type, self.local(index))
+                                                     for index, type in enumerate(rest, self.params)])
         for outer in self.controls:
-            for index, (type, value) in enumerate(self.stack[:outer.height]):
-                if value.startswith("%"):
-                    self.store(type, self.load(type, "%frame", 8 * (first + index)), f"%s{outer.number}.{index}")
-        for index, type in enumerate(control.params):
-            slot = first + control.height + index
-            self.store(type, self.load(type, "%frame", 8 * slot), f"%p{control.number}.{index}")
+            end = self.from_frame(operands, [(type, value.startswith("%") and f"%s{outer.number}.{index}")
+                                             for index, (type, value) in enumerate(self.stack[:outer.height])])
+        self.from_frame(end, [(type, f"%p{control.number}.{index}") for index, type in enumerate(control.params)])
         if control.recurrences:
             self.start_pointers(control)
         self.do(f"br label %{control.label}")
+
+    def from_frame(self, place, values):
+        """Copy values, (type, alloca or False) each, that lie from byte offset `place` on; where they end."""
+        offsets, size = layout([type for type, _ in values])
+        for offset, (type, alloca) in zip(offsets, values):
+            if alloca:
+                self.store(type, self.load(type, "%frame", place + offset), alloca)
+        return place + size
 
     def start_pointers(self, control):
         """Before the first iteration: the pointer of each group of accesses."""
@@ -253,9 +259,9 @@ class ControlFlow(Instructions):
         """In a loop entry: a tail call made by the interpreter, which called this. Its frame becomes the callee's
         (see `interp.special.tail_call`)."""
         return_ip, caller = self.load("ptr", "%frame", FRAME.return_ip), self.load("ptr", "%frame", FRAME.caller_fp)
-        base = -8 * header_slots(self.functype)
-        for index, (type, value) in enumerate(self.stack[len(self.stack) - len(functype.params):]):
-            self.store(type, value, "%frame", base + 8 * index)
+        base, arguments = -8 * header_slots(self.functype), self.stack[len(self.stack) - len(functype.params):]
+        for (type, value), place in zip(arguments, layout([type for type, _ in arguments])[0]):
+            self.store(type, value, "%frame", base + place)
         fp = self.at("%frame", base + 8 * header_slots(functype))
         self.store("ptr", return_ip, fp, FRAME.return_ip)
         self.store("ptr", caller, fp, FRAME.caller_fp)

@@ -1,6 +1,6 @@
 """LLVM IR of exceptions: functions return a status behind their results, callers test it, handlers are labels.
 A throw that is caught in the same function is a branch."""
-from pyjit_wasm.codegen.abi import STATUS
+from pyjit_wasm.codegen.abi import STATUS, layout
 from pyjit_wasm.codegen.body import llvm_type
 from pyjit_wasm.codegen.control import ControlFlow
 from pyjit_wasm.frames.walk import block_type
@@ -43,9 +43,11 @@ class Exceptions(ControlFlow):
     def throw(self, op, imm):
         functype = self.module.tags[imm].deftype.comp
         tag = self.word(self.layout.tags[imm])
-        exn = self.let(f"call ptr @rt_new_exception(ptr {tag}, i64 {len(functype.params)}){self.here()}")
-        for index, (type, value) in enumerate(self.stack[len(self.stack) - len(functype.params):]):
-            self.store(type, value, exn, EXN.size + 8 * index)
+        payload = self.stack[len(self.stack) - len(functype.params):]
+        places, size = layout([type for type, _ in payload])
+        exn = self.let(f"call ptr @rt_new_exception(ptr {tag}, i64 {size // 8}){self.here()}")
+        for (type, value), place in zip(payload, places):
+            self.store(type, value, exn, EXN.size + place)
         self.throw_exception(self.let(f"ptrtoint ptr {exn} to i64"))
 
     def throw_exception(self, exn):
@@ -94,8 +96,9 @@ class Exceptions(ControlFlow):
 
     def take(self, exn, params, held):
         """Push the payload of a caught exception, and a reference to it if that is wanted."""
-        for index, valtype in enumerate(params):
-            self.push(llvm_type(valtype), self.load(llvm_type(valtype), exn, EXN.size + 8 * index))
+        types = [llvm_type(t) for t in params]
+        for type, place in zip(types, layout(types)[0]):
+            self.push(type, self.load(type, exn, EXN.size + place))
         if held:
             self.do(f"call void @rt_hold_exception(ptr %env, ptr {exn}){self.here()}")
             self.push("i64", self.let(f"ptrtoint ptr {exn} to i64"))

@@ -12,7 +12,7 @@ Where LLVM is not WebAssembly:
 - tail-call optimisation is off: it would turn endless recursion into an endless loop.
 """
 from pyjit_wasm.codegen import abi
-from pyjit_wasm.codegen.abi import STATUS, give_back, result_type
+from pyjit_wasm.codegen.abi import STATUS, give_back, layout, result_type
 from pyjit_wasm.codegen.body import llvm_type, zero
 from pyjit_wasm.codegen.exceptions import Exceptions
 from pyjit_wasm.frames.stack import header_slots
@@ -61,8 +61,9 @@ class Function(Exceptions):
         if not all(innermost for _, innermost in self.loops):
             self.walk("b.")
         self.label("return")
-        for index, type in enumerate(llvm_type(t) for t in self.functype.results):
-            self.store(type, self.load(type, f"%r0.{index}"), "%frame", 8 * (index - header_slots(self.functype)))
+        types, first = [llvm_type(t) for t in self.functype.results], -8 * header_slots(self.functype)
+        for index, (type, place) in enumerate(zip(types, layout(types)[0])):
+            self.store(type, self.load(type, f"%r0.{index}"), "%frame", first + place)
         self.do("ret ptr null")
         if self.throws:
             self.label("throw")

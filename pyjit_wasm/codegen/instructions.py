@@ -1,41 +1,69 @@
 """LLVM IR of everything but control: numeric, memory, variable, table, reference instructions, calls."""
+import re
 import struct
 
 from pyjit_wasm.codegen import rows
 from pyjit_wasm.codegen.abi import STATUS, pass_arguments, result_type, take_results
 from pyjit_wasm.codegen.accesses import Accesses
 from pyjit_wasm.codegen.body import INVARIANT, llvm_type
+from pyjit_wasm.codegen.text import VECTOR
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.opcodes.op import double
 from pyjit_wasm.runtime.layout import FUNC, MEM, SPAN, TABLE
-from pyjit_wasm.types import F32, F64, I32, I64
+from pyjit_wasm.types import I32, I64, V128
 from pyjit_wasm.valid.memory import length_type
 
 _FENCED = {0, 1 << 63, 0x3FF0000000000000, 0xBFF0000000000000}
-_ARITHMETIC = ("add", "sub", "mul", "div")
+# what LLVM folds with such a constant, or hands on to what it folds
+_FOLDED = {f"{shape}.{name}" for shape in ("f32", "f64", "f32x4", "f64x2") for name in ("add", "sub", "mul", "div")}
+_FOLDED |= {"f32x4.splat", "f64x2.splat"}
 
 
 class Instructions(Accesses):
     """One method for each instruction or family; `frames.walk` calls them."""
 
-    def numeric(self, op):
+    def numeric(self, op, lane):
         operands = [self.pop() for _ in op.params][::-1]
-        if op.params[0] in (F32, F64) and op.mnemonic[4:] in _ARITHMETIC:
-            operands = [self.fenced(op.params[0], value) for value in operands]
-        self.push(llvm_type(op.results[0]), rows.emit(self, op, operands, self.trap, self.here()))
+        if op.mnemonic in _FOLDED:
+            operands = [self.fenced(valtype, value) for valtype, value in zip(op.params, operands)]
+        self.push(llvm_type(op.results[0]), rows.emit(self, op, operands, self.trap, self.here(), lane))
 
     def fenced(self, valtype, value):
+        if valtype == V128:
+            return self.fenced_vector(value)
         constant = value if value.startswith("0x") else None
         if constant is None or int(constant, 16) not in _FENCED:
             return value
-        key = (llvm_type(valtype), value)
+        return self.fence(llvm_type(valtype), value, valtype)
+
+    def fenced_vector(self, value):
+        if value.startswith("%"):
+            return value
+        doubles = ", ".join(f"double 0x{int(word):016X}" for word in re.findall(r"i64 (\d+)", value))
+        return self.let(f"bitcast <2 x double> {self.fence('<2 x double>', f'<{doubles}>', 'v2f64')} to {VECTOR}")
+
+    def fence(self, type, value, suffix):
+        """The name of a constant that LLVM does not look into; `suffix` of the intrinsic."""
+        key = (type, value)
         if key not in self.fences:
-            self.fences[key] = (f"%fence{len(self.fences)}", valtype)
+            self.fences[key] = (f"%fence{len(self.fences)}", suffix)
         return self.fences[key][0]
 
     def constant(self, op, imm):
         type = llvm_type(op.results[0])
-        self.push(type, self.float_constant(type, imm) if type in ("float", "double") else str(imm))
+        self.push(type, self.literal(type, imm))
+
+    def literal(self, type, imm):
+        if type == VECTOR:
+            low, high = struct.unpack("<2Q", imm)
+            return f"<i64 {low}, i64 {high}>"
+        return self.float_constant(type, imm) if type in ("float", "double") else str(imm)
+
+    def shuffle(self, op, imm):
+        right, left = (self.let(f"bitcast {VECTOR} {self.pop()} to <16 x i8>") for _ in "ab")
+        lanes = ", ".join(f"i32 {lane}" for lane in imm)
+        shuffled = self.let(f"shufflevector <16 x i8> {left}, <16 x i8> {right}, <16 x i32> <{lanes}>")
+        self.push(VECTOR, self.let(f"bitcast <16 x i8> {shuffled} to {VECTOR}"))
 
     def float_constant(self, type, bits):
         """Literal of exact bits; NaNs by way of an integer, because LLVM may quiet them otherwise."""
@@ -44,18 +72,18 @@ class Instructions(Accesses):
         value = struct.unpack("<f", struct.pack("<I", bits))[0]
         return f"bitcast (i32 {bits} to float)" if value != value else double(value)
 
-    def access(self, op, imm):
-        _, memory, offset = imm
+    def access(self, op, memarg, lane):
+        _, memory, offset = memarg
         values = [self.pop() for _ in op.params[1:]][::-1]
         if op.atomic:
             self.aligned(op, offset)
         pointer = self.recurrent() or self.pointer(self.stack[-1][1], memory, offset, op.access)
         self.stack.pop()
-        place = len(self.lines)
-        result = rows.emit_access(self, op, pointer, values, self.volatile(), self.here())
+        place = len(self.lines)  # of the load
+        result = rows.emit_access(self, op, pointer, values, self.volatile(), self.here(), lane)
         if op.results:
             type = llvm_type(op.results[0])
-            if type in ("float", "double") and self.volatile():
+            if type in ("float", "double", VECTOR) and self.volatile():
                 # LLVM would make it a masked load, which does not trap, if it is selected later
                 result = self.let(f"freeze {type} {result}{self.here()}")
             if not op.atomic:

@@ -14,6 +14,8 @@ distances are at most 64 KiB. If d did not trap, its i32 address A is below 4 Gi
   into the 64 KiB of guard below the memory's base and traps too, provided that no memarg offset
   lifts it back: groups may go down only with offset 0.
 """
+from pyjit_wasm.frames.walk import memarg
+
 REACH = 65536
 
 # a loop body with one of these is left alone
@@ -84,8 +86,8 @@ class _Trace:
             rule = _RULES.get(op.mnemonic)
             if rule is not None:
                 rule(self, imm)
-            elif op.access is not None and not op.atomic and len(op.params) < 3:
-                self.access(op, imm, offset)
+            elif op.access is not None and not op.atomic:
+                self.access(op, memarg(op, imm)[0], offset)
             elif op.params is not None and op.results is not None:
                 del self.stack[len(self.stack) - len(op.params):]
                 self.stack += [None] * len(op.results)
@@ -93,13 +95,13 @@ class _Trace:
                 return False
         return True
 
-    def access(self, op, imm, offset):
-        if not op.results:
+    def access(self, op, memarg, offset):
+        if len(op.params) == 2:
             self.stack.pop()
         address = self.stack.pop()
         self.stack += [None] * len(op.results)
         if address is not None and address[0]:
-            self.accesses.append((offset, address, imm[1], imm[2]))
+            self.accesses.append((offset, address, memarg[1], memarg[2]))
 
     def pop2(self, operation):
         right, left = self.stack.pop(), self.stack.pop()

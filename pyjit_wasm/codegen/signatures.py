@@ -12,9 +12,9 @@ The native calling convention: (nest FUNC *, exec_env *, INSTANCE *, parameters.
 the FUNC travels in the static chain register, which compiled functions do not even look at. `codegen.abi` has
 the details. It is `tailcc`: a tail call may replace a frame by one with other parameters.
 """
-from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, pass_arguments, result_type, take_parameters,
-                                    take_results)
-from pyjit_wasm.codegen.boxing import box, unbox, width_error
+from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, layout, pass_arguments, result_type,
+                                    take_parameters, take_results)
+from pyjit_wasm.codegen.boxing import box, size_errors, unbox
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, give_gil, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.codegen.tiers import between_tiers
@@ -24,6 +24,7 @@ from pyjit_wasm.runtime.layout import CALL_SITE, EXEC_ENV, FUNC, PYTHON_EXCEPTIO
 EXTERNAL = """
 @PyExc_OverflowError = external global ptr
 @PyExc_TypeError = external global ptr
+@PyExc_ValueError = external global ptr
 @_Py_NoneStruct = external global i8
 """
 
@@ -40,7 +41,9 @@ class Signature:
         self.result_types = [LLVM[c] for c in results] + [STATUS] * status
         self.result = result_type(self.result_types)
         self.entry = FUNC.status_entry if status else FUNC.entry
-        self.header = 8 * max(len(params), len(results))  # FRAME above this many bytes of slots
+        self.places, params_size = layout(self.types)
+        self.result_places, results_size = layout([LLVM[c] for c in results])
+        self.header = max(params_size, results_size)  # FRAME above this many bytes of slots
         self.names = [f"%a{i}" for i in range(len(params))]
 
     def native(self, name):
@@ -91,16 +94,17 @@ class _Objects:
 
 
 class _Cells:
-    """The one argument is the address of an array of 64-bit cells: parameters in, results out."""
+    """The one argument is the address of an array of 64-bit cells, laid out as in a frame: parameters in,
+    results out."""
 
     def arguments(self, f, s, func):
         number = f.let(f"call i64 @PyLong_AsLongLong(ptr {f.load('ptr', '%args')})")
         self.cells = f.let(f"inttoptr i64 {number} to ptr")
-        return [f.load(t, self.cells, 8 * i) for i, t in enumerate(s.types)]
+        return [f.load(t, self.cells, place) for place, t in zip(s.places, s.types)]
 
     def results(self, f, s, values):
-        for i, (t, v) in enumerate(zip(s.result_types, values)):
-            f.store(t, v, self.cells, 8 * i)
+        for place, t, v in zip(s.result_places, s.result_types, values):
+            f.store(t, v, self.cells, place)
         f.do("call void @Py_IncRef(ptr @_Py_NoneStruct)")
         return "@_Py_NoneStruct"
 
@@ -214,7 +218,7 @@ def _failures(f, env, saved, outer):
     f.label("in_use")
     f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_in_use']}, i64 0, i64 0)")
     f.do("ret ptr null")
-    width_error(f, "failed.width")
+    size_errors(f, "failed")
     f.label("failed")
     f.do("ret ptr null")
 
@@ -240,7 +244,7 @@ def py_host(s):
     f.do(f"call void @Py_DecRef(ptr {result})")
     give_gil(f, tstate)
     give_back(f, s.result_types, values)
-    width_error(f, "unboxed.width")
+    size_errors(f, "unboxed")
     f.label("unboxed")
     f.do(f"call void @Py_DecRef(ptr {result})")
     f.do("br label %failed")
@@ -296,6 +300,7 @@ def source(letters, site_offset):
     functions = [enter(s, "py_enter", _Objects(), site_offset), enter(s, "cells_enter", _Cells(), site_offset),
                  py_host(s), c_host(s), *between_tiers(s)]
     texts = ('@width = private constant [31 x i8] c"integer does not fit the width\\00"\n'
+             '@length = private constant [19 x i8] c"a v128 is 16 bytes\\00"\n'
              '@count = private constant [24 x i8] c"wrong number of results\\00"\n'
              "@exit_code = external constant ptr\n")
     return "".join((DECLARATIONS, INTERFACE, EXTERNAL, COLD, texts, *functions))

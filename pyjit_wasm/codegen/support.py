@@ -48,6 +48,9 @@ declare ptr @PySequence_Tuple(ptr) nounwind
 declare i64 @PyTuple_Size(ptr) nounwind
 declare ptr @PyTuple_GetItem(ptr, i64) nounwind
 declare i32 @PyBuffer_FillInfo(ptr, ptr, ptr, i64, i32, i32) nounwind
+declare i32 @PyObject_GetBuffer(ptr, ptr, i32) nounwind
+declare void @PyBuffer_Release(ptr) nounwind
+declare ptr @PyBytes_FromStringAndSize(ptr, i64) nounwind
 declare ptr @llvm.frameaddress.p0(i32)
 declare ptr @llvm.returnaddress(i32)
 declare i64 @llvm.umin.i64(i64, i64)

@@ -1,6 +1,14 @@
 """A writer of LLVM IR text: fresh names, loads and stores at byte offsets, labels, whole functions."""
 
 
+VECTOR = "<2 x i64>"    # a v128
+
+
+def alignment(type):
+    """Of a load or store; the slots and cells that vectors are in are only aligned to eight bytes."""
+    return ", align 8" if type == VECTOR else ""
+
+
 class Text:
     """Lines of one LLVM function body. Methods that compute return the name of the result."""
 
@@ -33,10 +41,10 @@ class Text:
         return base if offset == 0 else self.let(f"getelementptr i8, ptr {base}, i64 {offset}")
 
     def load(self, type, base, offset=0, suffix=""):
-        return self.let(f"load {type}, ptr {self.at(base, offset)}{suffix}")
+        return self.let(f"load {type}, ptr {self.at(base, offset)}{alignment(type)}{suffix}")
 
     def store(self, type, value, base, offset=0):
-        self.do(f"store {type} {value}, ptr {self.at(base, offset)}")
+        self.do(f"store {type} {value}, ptr {self.at(base, offset)}{alignment(type)}")
 
     def branch(self, condition, then, otherwise):
         self.do(f"br i1 {condition}, label %{then}, label %{otherwise}")

@@ -27,8 +27,8 @@ def to_interp(s):
     fp = f.at(top, s.header)
     end = f.at(fp, FRAME.size)
     f.unlikely(f.let(f"icmp ugt ptr {end}, {f.load('ptr', '%env', EXEC_ENV.stack_end)}"), "exhausted")
-    for i, (t, name) in enumerate(zip(s.types, s.names)):
-        f.store(t, name, fp, 8 * i - s.header)
+    for place, t, name in zip(s.places, s.types, s.names):
+        f.store(t, name, fp, place - s.header)
     f.store("ptr", "@exit_code", fp, FRAME.return_ip)
     f.store("ptr", "null", fp, FRAME.caller_fp)
     previous, exit_fp = f.load("ptr", "%env", EXEC_ENV.activation), f.load("ptr", "%env", EXEC_ENV.exit_fp)
@@ -45,7 +45,7 @@ def to_interp(s):
     f.store("ptr", top, "%env", EXEC_ENV.top)
     following = f.load("ptr", "%env", EXEC_ENV.next_entry)
     f.unlikely(f.let(f"icmp ne ptr {following}, null"), "tail")
-    s.give_back(f, [f.load(LLVM[c], fp, 8 * i - s.header) for i, c in enumerate(s.results)])
+    s.give_back(f, [f.load(LLVM[c], fp, place - s.header) for place, c in zip(s.result_places, s.results)])
     f.label("tail")
     f.store("ptr", "null", "%env", EXEC_ENV.next_entry)
     f.branch(f.let(f"icmp eq ptr {following}, @rt_throw"), "thrown", "called")
@@ -69,7 +69,7 @@ def tail_native(s):
     """Call the native function that an activation ended with, in its place: arguments are in the frame."""
     f = Function(f"{NATIVE} {s.result}", "tail_native", "ptr %env")
     func, fp = f.load("ptr", "%env", EXEC_ENV.next_func), f.load("ptr", "%env", EXEC_ENV.next_fp)
-    values = [f.load(t, fp, 8 * i - s.header) for i, t in enumerate(s.types)]
+    values = [f.load(t, fp, place - s.header) for place, t in zip(s.places, s.types)]
     entry, inst = f.load("ptr", func, s.entry), f.load("ptr", func, FUNC.inst)
     s.tail_call(f, f"{entry}(ptr nest {func}, ptr %env, ptr {inst}{pass_arguments(f, s.types, values)})")
     return str(f)
@@ -82,12 +82,12 @@ def call_native(s):
     f.unlikely(f.let(f"icmp eq ptr {f.load('ptr', '%fp', FRAME.caller_fp)}, null"), "outermost")
     f.store("ptr", f.at("%fp", FRAME.size), "%env", EXEC_ENV.top)
     f.store("ptr", "%fp", "%env", EXEC_ENV.exit_fp)
-    values = [f.load(t, "%fp", 8 * i - s.header) for i, t in enumerate(s.types)]
+    values = [f.load(t, "%fp", place - s.header) for place, t in zip(s.places, s.types)]
     values = s.call(f, "%x", "%env", values)
     if s.status:
         f.unlikely(f.let(f"icmp ne i64 {values[-1]}, 0"), "thrown")
-    for i, (c, v) in enumerate(zip(s.results, values)):
-        f.store(LLVM[c], v, "%fp", 8 * i - s.header)
+    for place, c, v in zip(s.result_places, s.results, values):
+        f.store(LLVM[c], v, "%fp", place - s.header)
     ip, fp = f.load("ptr", "%fp", FRAME.return_ip), f.load("ptr", "%fp", FRAME.caller_fp)
     f.do(f"musttail call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr %mem, ptr %env, ptr %inst, "
          "ptr %x)")

@@ -17,6 +17,7 @@ _DECLARATIONS = """
 declare ptr @llvm.frameaddress.p0(i32)
 declare float @llvm.arithmetic.fence.f32(float)
 declare double @llvm.arithmetic.fence.f64(double)
+declare <2 x double> @llvm.arithmetic.fence.v2f64(<2 x double>)
 """
 _ATTRIBUTES = """
 attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" }

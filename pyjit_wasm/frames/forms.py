@@ -7,6 +7,9 @@ A form's fields, in order, are letters: s a slot number (signed 16 bits, eight-b
 i an immediate of 4 bytes, I one of 8 bytes, u an unsigned number of 4 bytes (often a byte offset in
 the INSTANCE block), d a branch displacement, F the frame's size in bytes. Fields start behind the
 handler's address, at byte 8, naturally aligned.
+
+Forms of vector instructions have all operands in slots, the first of two that a v128 takes. A lane
+number is the last field. They are apart, because most modules need none of them.
 """
 import functools
 import struct
@@ -90,7 +93,7 @@ def _memory(op):
 
 def _rows():
     for op in ROWS:
-        if op.ir is None or V128 in op.params + op.results:
+        if V128 in (op.params or ()) + (op.results or ()) or op.ir is None:
             continue
         if op.atomic:
             yield from _atomic(op)
@@ -100,6 +103,25 @@ def _rows():
             yield from _binary(op)
         else:
             yield Form(f"{op.mnemonic}.s", "ss", op, "s", result=True)
+
+
+def vector_form(op):
+    """The name of the form of a vector row that accesses no memory."""
+    return f"{op.mnemonic}.{'s' * len(op.params)}"
+
+
+def _vector_rows():
+    for op in ROWS:
+        if V128 not in (op.params or ()) + (op.results or ()) or op.ir is None:
+            continue
+        result, lane = "s" * len(op.results), "i" if "laneidx" in op.imm else ""
+        if op.access is None:
+            yield Form(vector_form(op), result + "s" * len(op.params) + lane, op, "s" * len(op.params), result=True)
+            continue
+        operand = "s" * (len(op.params) - 1)
+        for kinds, offset in (("s", "u"), ("m", "u"), ("w", "I")):
+            fields = result + ADDRESS_FIELDS[kinds] + operand + offset + lane
+            yield Form(f"{op.mnemonic}.{kinds}", fields, op, kinds, result=bool(result))
 
 
 # what has no row with a body: (name, fields, writes its first field)
@@ -172,3 +194,24 @@ def _special():
 
 
 FORMS = {form.name: form for form in (*_rows(), *_special())}
+
+# the same for v128
+VECTOR_SPECIAL = (
+    ("return.v", "ss", False),
+    ("copy.v", "ss", True),
+    ("const.v", "sII", True),
+    ("select.v", "ssss", True),
+    ("shuffle", "sssII", True),
+    ("global.get.v", "su", True),
+    ("global.get.import.v", "su", True),
+    ("global.set.v", "su", False),
+    ("global.set.import.v", "su", False),
+)
+
+
+@functools.cache
+def vector_forms():
+    """The forms of vector instructions, by name."""
+    forms = {form.name: form for form in _vector_rows()}
+    forms.update((name, Form(name, fields, result=result)) for name, fields, result in VECTOR_SPECIAL)
+    return forms

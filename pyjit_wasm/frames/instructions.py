@@ -1,19 +1,29 @@
 """Frame forms of everything but control: numeric, memory, variable, table, reference instructions, calls."""
-from pyjit_wasm.frames.forms import FORMS
-from pyjit_wasm.frames.stack import CONST, LOCAL, SUM, AbstractStack, header_slots
+import struct
+
+from pyjit_wasm.frames.forms import FORMS, vector_form
+from pyjit_wasm.frames.stack import CONST, LOCAL, SUM, AbstractStack, header_slots, of_width, width
 from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.runtime.layout import FRAME
-from pyjit_wasm.types import F32, I32, I64
+from pyjit_wasm.types import F32, I32, I64, V128, slots
 from pyjit_wasm.valid.memory import length_type
 
 _ADD = BY_NAME["i32.add"]
+_WORDS = struct.Struct("<2Q")   # of a v128
+
+
+def _fields(lane):
+    """The fields that a lane number takes."""
+    return () if lane is None else (lane,)
 
 
 class Instructions(AbstractStack):
     """One method for each instruction or family; `frames.walk` calls them."""
 
-    def numeric(self, op):
-        if len(op.params) == 2:
+    def numeric(self, op, lane):
+        if V128 in op.params + op.results:
+            self.vector(op, lane)
+        elif len(op.params) == 2:
             self.binary(op)
         elif op.mnemonic.endswith(".eqz"):
             self.eqz(op)
@@ -21,8 +31,21 @@ class Instructions(AbstractStack):
             source = self.place(self.pop())
             self.emit(f"{op.mnemonic}.s", (self.push(), source))
 
+    def vector(self, op, lane):
+        operands = [self.pop() for _ in op.params][::-1]
+        places = [self.place(value) for value in operands]
+        self.emit(vector_form(op), (self.push(width(op.results[0])), *places, *_fields(lane)))
+
+    def shuffle(self, op, imm):
+        right, left = self.pop(), self.pop()
+        places = self.place(left), self.place(right)
+        self.emit("shuffle", (self.push(2), *places, *_WORDS.unpack(bytes(imm))))
+
     def constant(self, op, imm):
-        self.push(CONST, imm & (0xFFFFFFFF if op.results[0] in (I32, F32) else 0xFFFFFFFFFFFFFFFF))
+        if op.results[0] == V128:
+            self.push(2, CONST, _WORDS.unpack(imm))
+        else:
+            self.push(1, CONST, imm & (0xFFFFFFFF if op.results[0] in (I32, F32) else 0xFFFFFFFFFFFFFFFF))
 
     def binary(self, op):
         right, left = self.pop(), self.pop()
@@ -42,7 +65,7 @@ class Instructions(AbstractStack):
             left, right = right, left
         if left.kind != LOCAL or right.kind not in (LOCAL, CONST):
             return False
-        self.push(SUM, (left.payload, "s" if right.kind == LOCAL else "i", right.payload))
+        self.push(1, SUM, (left.payload, "s" if right.kind == LOCAL else "i", right.payload))
         return True
 
     def eqz(self, op):
@@ -61,9 +84,8 @@ class Instructions(AbstractStack):
 
     def address(self, value, memory):
         """(kinds, fields) of an address operand of memory `memory`."""
-        wide = self.module.mems[memory].addr == I64
-        if memory or wide:
-            return "w" if wide else "m", (self.place(value), self.layout.memories[memory])
+        if memory or self.module.mems[memory].addr == I64:
+            return self.plain_address(self.place(value), memory)
         if value.kind == SUM:
             left, kind, right = value.payload
             return "s" + kind, (left, right)
@@ -73,8 +95,11 @@ class Instructions(AbstractStack):
             return form.kinds, (left, right)
         return "s", (self.place(value),)
 
-    def access(self, op, imm):
-        _, memory, offset = imm
+    def access(self, op, memarg, lane):
+        _, memory, offset = memarg
+        if V128 in op.params + op.results:
+            self.vector_access(op, memory, offset, lane)
+            return
         if op.atomic:
             self.atomic_access(op, memory, offset)
             return
@@ -90,6 +115,19 @@ class Instructions(AbstractStack):
         source = self.place(value)
         kinds, fields = self.address(address, memory)
         self.emit(f"{op.mnemonic}.{kinds}.s", (*fields, source, offset))
+
+    def vector_access(self, op, memory, offset, lane):
+        operands = [self.place(self.pop())] if V128 in op.params else []
+        kinds, address = self.plain_address(self.place(self.pop()), memory)
+        result = [self.push(2)] if op.results else []
+        self.emit(f"{op.mnemonic}.{kinds}", (*result, *address, *operands, offset, *_fields(lane)))
+
+    def plain_address(self, slot, memory):
+        """(kinds, fields) of an address in a slot."""
+        wide = self.module.mems[memory].addr == I64
+        if memory or wide:
+            return "w" if wide else "m", (slot, self.layout.memories[memory])
+        return "s", (slot,)
 
     def atomic_access(self, op, memory, offset):
         address, *values = [self.place(self.pop()) for _ in op.params][::-1]
@@ -107,14 +145,14 @@ class Instructions(AbstractStack):
         self.emit("atomic.fence", ())
 
     def local_get(self, op, imm):
-        self.push(LOCAL, self.local_slots[imm])
+        self.push(self.local_widths[imm], LOCAL, self.local_slots[imm])
 
     def local_set(self, op, imm):
         self.set_local(self.local_slots[imm], self.pop())
 
     def local_tee(self, op, imm):
-        self.set_local(self.local_slots[imm], self.pop())
-        self.push(LOCAL, self.local_slots[imm])
+        self.local_set(op, imm)
+        self.local_get(op, imm)
 
     def set_local(self, slot, value):
         readers = [entry for entry in self.stack if entry.reads(slot)]
@@ -129,11 +167,13 @@ class Instructions(AbstractStack):
 
     def global_get(self, op, imm):
         name = "global.get.import" if self.imported_global(imm) else "global.get"
-        self.emit(name, (self.push(), self.layout.globals[imm]))
+        words = width(self.module.globals[imm].valtype)
+        self.emit(of_width(name, words), (self.push(words), self.layout.globals[imm]))
 
     def global_set(self, op, imm):
         name = "global.set.import" if self.imported_global(imm) else "global.set"
-        self.emit(name, (self.place(self.pop()), self.layout.globals[imm]))
+        value = self.pop()
+        self.emit(of_width(name, value.width), (self.place(value), self.layout.globals[imm]))
 
     def imported_global(self, index):
         return index < len(self.module.globals) - len(self.module.global_defs)
@@ -144,7 +184,7 @@ class Instructions(AbstractStack):
     def select(self, op, imm):
         condition, otherwise, then = self.pop(), self.pop(), self.pop()
         slots = self.place(condition), self.place(then), self.place(otherwise)
-        self.emit("select", (self.push(), *slots))
+        self.emit(of_width("select", then.width), (self.push(then.width), *slots))
 
     def nop(self, op, imm):
         pass
@@ -173,7 +213,7 @@ class Instructions(AbstractStack):
 
     def finish_call(self, functype):
         self.emit("restore", ())
-        self.push_temps(len(functype.results))
+        self.push_temps(functype.results)
 
     def call_indirect(self, op, imm):
         typeidx, table = imm
@@ -194,7 +234,7 @@ class Instructions(AbstractStack):
     def tail_arguments(self, functype):
         """Put the arguments into their slots and pop them; the last fields of a tail call's form. The callee's
         frame replaces this one: its arguments go where this function's were, its header behind them."""
-        count, first = len(functype.params), self.arguments(functype) - header_slots(functype)
+        count, first = slots(functype.params), self.arguments(functype) - header_slots(functype)
         return first, count, -self.header, header_slots(functype) - self.header
 
     def return_call(self, op, imm):
@@ -308,7 +348,7 @@ class Instructions(AbstractStack):
         self.emit("elem.drop", (self.layout.elems[imm],))
 
     def ref_null(self, op, imm):
-        self.push(CONST, 0)
+        self.push(1, CONST, 0)
 
     def ref_is_null(self, op, imm):
         reference = self.place(self.pop())

@@ -4,10 +4,10 @@ from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.errors import FrameTooLarge
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.instructions import Instructions
-from pyjit_wasm.frames.stack import FIRST_LOCAL, LOCAL, SUM, TEMP, Value, header_slots
+from pyjit_wasm.frames.stack import FIRST_LOCAL, LOCAL, SUM, TEMP, Value, header_slots, width
 from pyjit_wasm.frames.walk import RULES, block_type
 from pyjit_wasm.runtime.layout import FRAME
-from pyjit_wasm.types import FuncType
+from pyjit_wasm.types import FuncType, slots
 
 IMPLEMENTED = frozenset(RULES)
 
@@ -40,14 +40,14 @@ class Control:
 
     def __init__(self, kind, base, height, functype):
         self.kind, self.base, self.height = kind, base, height
-        self.params, self.results = len(functype.params), len(functype.results)
+        self.params, self.results = functype.params, functype.results
         self.label, self.orelse = Label(), None
         self.attempt = self.own = None
         self.catches = ()
 
     @property
-    def arity(self):
-        """How many values a branch here carries."""
+    def carried(self):
+        """Types of the values that a branch here carries."""
         return self.params if self.kind == "loop" else self.results
 
 
@@ -60,23 +60,33 @@ class Operands(Instructions):
         self.funcidx, self.functype = funcidx, module.funcs[funcidx].comp
         self.code = module.codes[funcidx - module.imported_funcs]
         self.header = header_slots(self.functype)
-        locals_count = sum(count for count, _ in self.code.locals)
-        params = len(self.functype.params)
-        self.local_slots = [i - self.header for i in range(params)]
-        self.locals_count = locals_count
-        self.next = FIRST_LOCAL + locals_count
+        self.local_slots, self.local_widths = [], []
+        self.place_locals(-self.header, 1, self.functype.params)
+        self.locals_size = sum(count * width(valtype) for count, valtype in self.code.locals)
+        self.next = FIRST_LOCAL + self.locals_size
         self.highest = self.next
         self.stack, self.controls, self.attempts = [], [], []
         self.pending, self.inverted = None, False
         self.loops = 0
         if self.next > config.MAX_FRAME_SLOTS:
             raise FrameTooLarge(f"function {funcidx} needs {self.next} slots")
-        self.local_slots += range(FIRST_LOCAL, FIRST_LOCAL + locals_count)
+        place = FIRST_LOCAL
+        for count, valtype in self.code.locals:
+            place = self.place_locals(place, count, (valtype,))
+
+    def place_locals(self, place, count, valtypes):
+        """Give `count` locals of each type their slots, from `place` on; the next free one."""
+        for valtype in valtypes:
+            end = place + count * width(valtype)
+            self.local_slots += range(place, end, width(valtype))
+            self.local_widths += [width(valtype)] * count
+            place = end
+        return place
 
     def run(self):
         sink = self.sink
         sink.offset = self.code.start
-        self.emit("enter", (0, self.locals_count))
+        self.emit("enter", (0, self.locals_size))
         self.controls.append(Control("func", self.next, 0, FuncType((), self.functype.results)))
         self.visit(instructions(self.module, self.code.start, self.code.end))
         self.frame_slots = self.highest + 1 + FRAME.size // 8
@@ -202,16 +212,19 @@ class Operands(Instructions):
             self.release()
             control.own.end = self.sink.position
         for kind, tagidx, labelidx in control.catches:
-            label, words = Label(), self.payload(tagidx)
-            control.own.clauses.append((tagidx, label, control.base, control.base + words if kind & 1 else None))
+            label, payload = Label(), self.payload(tagidx)
+            behind = control.base + slots(payload)
+            control.own.clauses.append((tagidx, label, control.base, behind if kind & 1 else None))
             self.bind(label)
             self.reset(control)
-            self.push_temps(words + (kind & 1))
+            self.push_temps(payload)
+            if kind & 1:
+                self.push()
             self.jump(self.target(labelidx))
 
     def payload(self, tagidx):
-        """Slots of a tag's payload."""
-        return 0 if tagidx is None else len(self.module.tags[tagidx].deftype.comp.params)
+        """Types of a tag's payload."""
+        return () if tagidx is None else self.module.tags[tagidx].deftype.comp.params
 
     def catch(self, op, imm):
         control = self.controls[-1]
@@ -248,7 +261,7 @@ class Operands(Instructions):
     def throw(self, op, imm):
         functype = self.module.tags[imm].deftype.comp
         first = self.arguments(functype) - header_slots(functype)
-        self.emit("throw", (self.layout.tags[imm], self.payload(imm), first, 0))
+        self.emit("throw", (self.layout.tags[imm], slots(functype.params), first, 0))
         self.dead = 1
 
     def throw_ref(self, op, imm):
@@ -261,16 +274,20 @@ class Operands(Instructions):
 
     def unmoved(self, control):
         """Whether the values a branch carries are already where the target wants them."""
-        arity = control.arity
-        values = self.stack[len(self.stack) - arity:] if arity else ()
-        return all(v.kind == TEMP and v.slot == control.base + i for i, v in enumerate(values))
+        return all(v.kind == TEMP and v.slot == slot for slot, v in self.placed(control.base, control.carried))
 
-    def move(self, control, arity):
+    def placed(self, slot, valtypes):
+        """The topmost values, which have these types, with their slots if they lay from `slot` on."""
+        for value in self.stack[len(self.stack) - len(valtypes):]:
+            yield slot, value
+            slot += value.width
+
+    def move(self, control, valtypes):
         """Put the topmost values into the slots of a block's results (or a loop's parameters). Sources lie
         at or above their targets, so going up never overwrites one that is still to be read."""
-        for index, value in enumerate(self.stack[len(self.stack) - arity:] if arity else ()):
-            if value.kind != TEMP or value.slot != control.base + index:
-                self.assign(control.base + index, value)
+        for slot, value in self.placed(control.base, valtypes):
+            if value.kind != TEMP or value.slot != slot:
+                self.assign(slot, value)
 
     def target(self, labelidx):
         return self.controls[-1 - labelidx]
@@ -284,7 +301,7 @@ class Operands(Instructions):
         if control.kind == "func":
             self.give_results()
         else:
-            self.move(control, control.arity)
+            self.move(control, control.carried)
             self.branch("br", (), control)
 
     def br_if(self, op, imm):
@@ -341,18 +358,18 @@ class Operands(Instructions):
 
     def give_results(self):
         """Results go below fp, where the caller expects them, over the parameters."""
-        count = len(self.functype.results)
-        values = self.stack[len(self.stack) - count:] if count else []
-        if count == 1 and values[0].kind in (TEMP, LOCAL):
-            self.emit("return.s", (-self.header, self.place(values[0])))
+        results = list(self.placed(-self.header, self.functype.results))
+        if len(results) == 1 and results[0][1].kind in (TEMP, LOCAL):
+            slot, value = results[0]
+            self.emit("return.s" if value.width == 1 else "return.v", (slot, self.place(value)))
             return
-        if any(v.kind in (LOCAL, SUM) for v in values):
-            for value in values:  # parameters may be overwritten before they are read
+        if any(v.kind in (LOCAL, SUM) for _, v in results):
+            for _, value in results:  # parameters may be overwritten before they are read
                 if value.kind in (LOCAL, SUM):
                     self.assign(value.slot, value)
-            values = [Value(TEMP, v.slot) if v.kind in (LOCAL, SUM) else v for v in values]
-        for index, value in enumerate(values):
-            self.assign(index - self.header, value)
+            results = [(slot, Value(TEMP, v.slot, v.width) if v.kind in (LOCAL, SUM) else v) for slot, v in results]
+        for slot, value in results:
+            self.assign(slot, value)
         self.emit("return", ())
 
     def unreachable(self, op, imm):

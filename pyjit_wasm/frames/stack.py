@@ -5,7 +5,7 @@ abstract: a `local.get` or a constant is only noted and becomes an operand of it
 `i32.add` of locals may become part of an address. It knows nothing about what is made of the forms;
 a sink gets `emit(form, values)`, `emit_table(slot, labels)` and `bind(label)`, its `offset` kept current, and tells the `position` of what comes next.
 
-Frame (eight-byte slots, fp points at slot 0):
+Frame (eight-byte slots, a v128 takes two; fp points at slot 0):
 
     [parameters or results][return ip][caller fp][saved instance][locals][operand stack]
 
@@ -16,9 +16,10 @@ Rules that keep the abstraction sound:
 - the last emitted form is held back (`pending`), so that a `local.set` can redirect its result, a branch
   can swallow a comparison and a memory access an addition; labels and any other emission release it.
 """
-from pyjit_wasm.frames.forms import FORMS
+from pyjit_wasm.frames.forms import FORMS, vector_forms
 from pyjit_wasm.frames.walk import Walk
 from pyjit_wasm.runtime.layout import FRAME
+from pyjit_wasm.types import V128, slots
 
 TEMP, LOCAL, CONST, SUM = "temp", "local", "const", "sum"
 SAVED_INSTANCE = FRAME.size // 8
@@ -26,13 +27,13 @@ FIRST_LOCAL = SAVED_INSTANCE + 1
 
 
 class Value:
-    """An abstract operand: `slot` is its canonical slot, `payload` a local's slot, a constant's bits,
-    or a SUM's (slot, kind, operand)."""
+    """An abstract operand: `slot` is its canonical slot, `width` how many it takes, `payload` a local's slot,
+    a constant's bits (of a v128 a pair), or a SUM's (slot, kind, operand)."""
 
-    __slots__ = ("kind", "slot", "payload")
+    __slots__ = ("kind", "slot", "width", "payload")
 
-    def __init__(self, kind, slot, payload=None):
-        self.kind, self.slot, self.payload = kind, slot, payload
+    def __init__(self, kind, slot, width=1, payload=None):
+        self.kind, self.slot, self.width, self.payload = kind, slot, width, payload
 
     def reads(self, slot):
         if self.kind == LOCAL:
@@ -40,9 +41,19 @@ class Value:
         return self.kind == SUM and (self.payload[0] == slot or self.payload[1:] == ("s", slot))
 
 
+def width(valtype):
+    """How many slots a value takes."""
+    return 2 if valtype == V128 else 1
+
+
 def header_slots(functype):
     """Slots below fp: parameters in, results out."""
-    return max(len(functype.params), len(functype.results))
+    return max(slots(functype.params), slots(functype.results))
+
+
+def of_width(name, width):
+    """The name of a special form for operands of this width."""
+    return f"{name}.v" if width == 2 else name
 
 
 class AbstractStack(Walk):
@@ -52,10 +63,10 @@ class AbstractStack(Walk):
     `pending` is the form held back, as (form, values, offset), `inverted` whether its i32 is negated.
     """
 
-    def push(self, kind=TEMP, payload=None):
-        value = Value(kind, self.next, payload)
+    def push(self, width=1, kind=TEMP, payload=None):
+        value = Value(kind, self.next, width, payload)
         self.stack.append(value)
-        self.next += 1
+        self.next += width
         if self.next > self.highest:
             self.highest = self.next
         return value.slot
@@ -69,9 +80,9 @@ class AbstractStack(Walk):
         del self.stack[control.height:]
         self.next = control.base
 
-    def push_temps(self, count):
-        for _ in range(count):
-            self.push()
+    def push_temps(self, valtypes):
+        for valtype in valtypes:
+            self.push(width(valtype))
 
     def place(self, value):
         """The slot a popped value is in, put into its canonical slot if it is in none."""
@@ -90,7 +101,9 @@ class AbstractStack(Walk):
 
     def assign(self, slot, value):
         """Emit what puts a value into a slot."""
-        if value.kind == CONST:
+        if value.kind == CONST and value.width == 2:
+            self.emit("const.v", (slot, *value.payload))
+        elif value.kind == CONST:
             name = "const.I" if value.payload >> 32 else "const.i"
             self.emit(name, (slot, value.payload))
         elif value.kind == SUM:
@@ -99,7 +112,7 @@ class AbstractStack(Walk):
         else:
             source = value.payload if value.kind == LOCAL else value.slot
             if source != slot:
-                self.emit("copy", (slot, source))
+                self.emit(of_width("copy", value.width), (slot, source))
 
     def materialise(self, value):
         if value.kind != TEMP:
@@ -116,7 +129,7 @@ class AbstractStack(Walk):
     def emit(self, name, values):
         """Hand over what is pending; hold this back if it writes a result."""
         self.release()
-        form = FORMS[name]
+        form = FORMS.get(name) or vector_forms()[name]
         if form.result:
             self.pending = (form, values, self.sink.offset)
             self.inverted = False

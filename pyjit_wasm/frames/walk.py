@@ -14,9 +14,9 @@ call_ref return_call return_call_indirect return_call_ref
 throw throw_ref try_table catch catch_all delegate rethrow atomic.fence"""
 # mnemonic: name of the method
 RULES = {name: name.replace(".", "_") for name in _SAME.split()}
-RULES |= {"if": "if_", "else": "else_", "return": "return_", "try": "try_"}
+RULES |= {"if": "if_", "else": "else_", "return": "return_", "try": "try_", "i8x16.shuffle": "shuffle"}
 RULES |= {f"memory.atomic.{name}": "wait_or_notify" for name in ("wait32", "wait64", "notify")}
-RULES |= {f"{t}.const": "constant" for t in ("i32", "i64", "f32", "f64")}
+RULES |= {f"{t}.const": "constant" for t in ("i32", "i64", "f32", "f64", "v128")}
 
 _OPENS = frozenset(("block", "loop", "if", "try_table", "try"))
 _ENDS = frozenset(("end", "else", "catch", "catch_all", "delegate"))
@@ -29,9 +29,14 @@ def block_type(module, immediate):
     return FuncType((), () if immediate is None else (immediate,))
 
 
+def memarg(op, imm):
+    """(memarg, lane number or None) of a memory access."""
+    return imm if "laneidx" in op.imm else (imm, None)
+
+
 class Walk:
     """Base of what translates a body. Subclasses have a method for each of RULES, called with (op, imm);
-    `numeric(op)` and `access(op, imm)` for rows with a body; `reached(offset)`, called before each;
+    `numeric(op, lane)` and `access(op, memarg, lane)` for rows with a body; `reached(offset)`, called before each;
     `module`; `controls`, the open blocks; `start_else(control)`, `start_catch(control, tag index or None)`,
     `start_delegate(control, label index)`, `close(control)`; `passed(mnemonic)`, called for
     blocks in unreachable code. `dead` is 0, or in unreachable code 1 plus the blocks opened there."""
@@ -50,9 +55,9 @@ class Walk:
             elif op.ir is None:
                 raise UnsupportedError(f"{op.mnemonic} is not supported yet")
             elif op.access is not None:
-                self.access(op, imm)
+                self.access(op, *memarg(op, imm))
             else:
-                self.numeric(op)
+                self.numeric(op, imm)
 
     def skip(self, mnemonic, imm):
         """Unreachable code: only the nesting matters."""

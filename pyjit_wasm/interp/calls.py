@@ -76,7 +76,7 @@ def leave(h):
 
 
 def return_slot(h):
-    h.store("i64", h.load("i64", h.slot(1)), h.slot(0))
+    h.store(h.word, h.load(h.word, h.slot(1)), h.slot(0))
     leave(h)
 
 

@@ -1,6 +1,6 @@
 """What every handler is made with: fields, slots, dispatch, branches, traps."""
 from pyjit_wasm.codegen.abi import HANDLER_PARAMS
-from pyjit_wasm.codegen.text import Function
+from pyjit_wasm.codegen.text import VECTOR, Function
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, MEM, SERVICE
@@ -15,6 +15,11 @@ class Handler(Function):
     def __init__(self, form, name=None, attributes="nounwind"):
         super().__init__("preserve_nonecc void", f"h.{name or form.name}", HANDLER_PARAMS, attributes)
         self.form = form
+
+    @property
+    def word(self):
+        """The type of what a special form moves."""
+        return VECTOR if self.form.name.endswith(".v") else "i64"
 
     def field(self, index):
         """The raw value of a field."""

@@ -8,7 +8,8 @@ from pyjit_wasm.codegen import rows
 from pyjit_wasm.codegen.abi import FIRST_MEMORY
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, FRAMED
-from pyjit_wasm.frames.forms import ADDRESS_FIELDS, FORMS
+from pyjit_wasm.frames.forms import ADDRESS_FIELDS, FORMS, vector_forms
+from pyjit_wasm.interp import vectors
 from pyjit_wasm.interp.calls import HIDDEN
 from pyjit_wasm.interp.handler import MEM_POINTER, Handler, take
 from pyjit_wasm.interp.special import SPECIAL
@@ -20,7 +21,8 @@ def numeric(form):
     h = Handler(form)
     first = 0 if form.branch else 1
     operands = [h.value(first + i, LLVM_TYPE[t]) for i, t in enumerate(form.op.params)]
-    result = rows.emit(h, form.op, operands, h.trap)
+    lane = h.field(len(form.fields) - 1) if form.op.imm else None
+    result = rows.emit(h, form.op, operands, h.trap, lane=lane)
     if form.branch:
         take(h, h.let(f"icmp {'ne' if form.branch == 'br_if' else 'eq'} i32 {result}, 0"))
     else:
@@ -31,7 +33,9 @@ def numeric(form):
 
 def access(form, explicit):
     h, op = Handler(form), form.op
-    place, last = len(op.results), len(form.fields) - 1
+    place, last, lane = len(op.results), len(form.fields) - 1, None
+    if "laneidx" in op.imm:
+        last, lane = last - 1, h.field(last)
     address, base, memory = effective(h, form.kinds, place)
     offset = h.field(last) if form.wide else h.offset(last)
     if op.atomic:
@@ -44,7 +48,7 @@ def access(form, explicit):
     pointer = h.let(f"getelementptr i8, ptr {base}, i64 {where}")
     first = place + len(ADDRESS_FIELDS[form.kinds])
     values = [h.value(field, LLVM_TYPE[t]) for field, t in enumerate(op.params[1:], first)]
-    result = rows.emit_access(h, op, pointer, values, False)
+    result = rows.emit_access(h, op, pointer, values, False, lane=lane)
     if op.results:
         h.store(LLVM_TYPE[op.results[0]], result, h.slot(0))
     h.dispatch()
@@ -76,15 +80,28 @@ def special(form, name, function):
     return h
 
 
-def source(explicit):
-    """IR text of all handlers; `explicit`: memory accesses compare with the memory's size."""
-    handlers = [trap_handler(code) for code in range(1, len(TRAPS))]
-    for form in FORMS.values():
+def of_forms(forms, specials, explicit):
+    """The handlers of some forms."""
+    for form in forms.values():
         if form.op is None:
-            handlers.append(special(form, form.name, SPECIAL[form.name]))
+            yield special(form, form.name, specials[form.name])
         elif form.op.access is not None:
-            handlers.append(access(form, explicit))
+            yield access(form, explicit)
         else:
-            handlers.append(numeric(form))
+            yield numeric(form)
+
+
+def source(explicit):
+    """IR text of the handlers; `explicit`: memory accesses compare with the memory's size."""
+    handlers = [trap_handler(code) for code in range(1, len(TRAPS))]
+    handlers += of_forms(FORMS, SPECIAL, explicit)
     handlers += [special(FORMS[form], name, function) for name, (form, function) in HIDDEN.items()]
     return "".join((DECLARATIONS, INTERFACE, rows.declarations(), COLD, *map(str, handlers)))
+
+
+def vector_source(explicit):
+    """IR text of the handlers of vector forms, which link against the others."""
+    traps = "".join(f"declare preserve_nonecc void @h.trap.{code}(ptr, ptr, ptr, ptr, ptr, ptr)\n"
+                    for code in range(1, len(TRAPS)))
+    handlers = of_forms(vector_forms(), vectors.SPECIAL, explicit)
+    return "".join((DECLARATIONS, traps, rows.declarations(), COLD, *map(str, handlers)))

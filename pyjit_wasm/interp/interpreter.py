@@ -8,6 +8,20 @@ from pyjit_wasm.runtime import arena, loader, process, trace
 from pyjit_wasm.runtime.layout import RUNTIME
 
 
+class _Handlers(dict):
+    """{form name: address}. The handlers of vector forms are loaded when the first is wanted."""
+
+    def __init__(self, load_vectors):
+        super().__init__()
+        self.load_vectors = load_vectors
+
+    def __missing__(self, name):
+        with native.loading:
+            if name not in self:
+                self.load_vectors()
+        return self[name]
+
+
 class Interpreter:
     """`handlers`: {form name: address}; `prepare_code`: threaded code of functions without code yet."""
 
@@ -15,19 +29,31 @@ class Interpreter:
 
     def __init__(self, explicit):
         native.load_support()
-        data = objects.build("handlers", str(explicit), lambda: _source(explicit), "code", native.use_cache)
-        self._loaded = loader.load(data, arena.guest, native.externals)
-        symbols = {name[2:]: a for name, a in self._loaded.symbols.items() if name.startswith("h.")}
-        self.handlers = symbols
-        self._addresses = sorted(symbols.values())
-        self._code = (ctypes.c_uint64 * 1)(symbols["prepare"])
+        self._explicit, self._objects, self._addresses = explicit, [], []
+        self.handlers = _Handlers(self._load_vectors)
+        self._load("handlers", lambda: _sources().source(explicit), RUNTIME.handlers_lo, RUNTIME.handlers_hi)
+        self._code = (ctypes.c_uint64 * 1)(self.handlers["prepare"])
         self.prepare_code = ctypes.addressof(self._code)
-        native.set_handlers(symbols["exit"], symbols["unwind"])
-        start, end = self._loaded.text
-        if not explicit:  # only here can handlers fault
-            process.put(RUNTIME.handlers_lo, start)
-            process.put(RUNTIME.handlers_hi, end)
+        native.set_handlers(self.handlers["exit"], self.handlers["unwind"])
+
+    def _load_vectors(self):
+        explicit = self._explicit
+        self._load("vectors", lambda: _sources().vector_source(explicit), RUNTIME.vectors_lo, RUNTIME.vectors_hi)
+
+    def _load(self, kind, source, low, high):
+        """Load handlers, which may link against those there are; note their range in two runtime words."""
+        data = objects.build(kind, str(self._explicit), source, "code", native.use_cache)
+        linkable = {f"h.{name}": address for name, address in self.handlers.items()}
+        loaded = loader.load(data, arena.guest, native.externals | linkable)
+        self._objects.append(loaded)
+        symbols = {name[2:]: a for name, a in loaded.symbols.items() if name.startswith("h.")}
+        self._addresses = sorted((*self._addresses, *symbols.values()))
+        start, end = loaded.text
+        if not self._explicit:  # only here can handlers fault
+            process.put(low, start)
+            process.put(high, end)
             trace.register(weakref.ref(self), start, end)
+        self.handlers.update(symbols)
 
     def handler_at(self, address):
         """Address of the handler that a pc is in."""
@@ -40,10 +66,10 @@ class Interpreter:
         return threaded.translate(module, funcidx, layout, self.handlers)
 
 
-def _source(explicit):
+def _sources():
     from pyjit_wasm.interp import handlers
 
-    return handlers.source(explicit)
+    return handlers
 
 
 _loaded = {}

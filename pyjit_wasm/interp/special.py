@@ -40,7 +40,7 @@ def ref_as_non_null(h):
 
 
 def copy(h):
-    h.store("i64", h.load("i64", h.slot(1)), h.slot(0))
+    h.store(h.word, h.load(h.word, h.slot(1)), h.slot(0))
     h.dispatch()
 
 
@@ -58,27 +58,27 @@ def select(h):
     then, otherwise = h.slot(2), h.slot(3)
     condition = h.let(f"icmp ne i32 {h.value(1, 'i32')}, 0")
     chosen = h.let(f"select i1 {condition}, ptr {then}, ptr {otherwise}")
-    h.store("i64", h.load("i64", chosen), h.slot(0))
+    h.store(h.word, h.load(h.word, chosen), h.slot(0))
     h.dispatch()
 
 
 def global_get(h):
-    h.store("i64", h.load("i64", h.instance(1)), h.slot(0))
+    h.store(h.word, h.load(h.word, h.instance(1)), h.slot(0))
     h.dispatch()
 
 
 def global_get_import(h):
-    h.store("i64", h.load("i64", h.load("ptr", h.instance(1))), h.slot(0))
+    h.store(h.word, h.load(h.word, h.load("ptr", h.instance(1))), h.slot(0))
     h.dispatch()
 
 
 def global_set(h):
-    h.store("i64", h.load("i64", h.slot(0)), h.instance(1))
+    h.store(h.word, h.load(h.word, h.slot(0)), h.instance(1))
     h.dispatch()
 
 
 def global_set_import(h):
-    h.store("i64", h.load("i64", h.slot(0)), h.load("ptr", h.instance(1)))
+    h.store(h.word, h.load(h.word, h.slot(0)), h.load("ptr", h.instance(1)))
     h.dispatch()
 
 

@@ -6,6 +6,7 @@ from pyjit_wasm.runtime.collector import hold
 from pyjit_wasm.runtime.exceptions import word
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FRAME
 from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.types import slots
 
 _WORD = 8
 _SAVED_INSTANCE = FRAME.size
@@ -58,7 +59,7 @@ def _deliver(exn, code, clause, fp):
     """Put payload and reference where the clause wants them."""
     tagidx, _, payload, reference = clause
     if tagidx is not None:
-        count = len(code.module.tags[tagidx].deftype.comp.params)
+        count = slots(code.module.tags[tagidx].deftype.comp.params)
         for index, value in enumerate(exceptions.payload(exn, count)):
             word(fp + _WORD * (payload + index)).value = value
     if reference is None:

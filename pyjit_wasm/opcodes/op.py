@@ -1,13 +1,13 @@
 """What a row of the opcode table is, and the families that instantiate rows per width.
 
 Semantics are LLVM IR text over neutral names: `%a %b ...` operands in stack order, `%r` the result,
-`%p` the effective address of a memory access; other names are the row's own temporaries. Guards are
-data: the IR of a guard defines the i1 `%c`, true where the instruction traps. `codegen.rows` is the
-only reader of this text and always puts the guards before the body.
+`%p` the effective address of a memory access, `%lane` the number of a lane; other names are the row's
+own temporaries. Guards are data: the IR of a guard defines the i1 `%c`, true where the instruction
+traps. `codegen.rows` is the only reader of this text and always puts the guards before the body.
 """
 import struct
 
-from pyjit_wasm.types import F32, F64, I32, I64
+from pyjit_wasm.types import F32, F64, I32, I64, V128
 
 # Every reason to trap. Compiled code passes the index; the text is the specification's message.
 TRAPS = ("", "unreachable", "integer divide by zero", "integer overflow", "invalid conversion to integer",
@@ -18,7 +18,7 @@ TRAPS = ("", "unreachable", "integer divide by zero", "integer overflow", "inval
          "null structure reference", "null array reference", "null i31 reference")
 TRAP_CODE = {message: code for code, message in enumerate(TRAPS)}
 
-LLVM_TYPE = {I32: "i32", I64: "i64", F32: "float", F64: "double"}
+LLVM_TYPE = {I32: "i32", I64: "i64", F32: "float", F64: "double", V128: "<2 x i64>"}
 BITS = {I32: 32, I64: 64, F32: 32, F64: 64}
 BYTES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8}
 
@@ -34,21 +34,28 @@ class Op:
     imm       kinds of the immediates, in binary order (see `binary.body`)
     params, results  value types; "addr" is the address type of the memory immediate; None where they
               depend on the context (the validator has a rule of that name)
-    ir        semantics, or None where each tier implements the instruction by hand
+    ir        semantics, or None where each tier implements the instruction by hand; may be given as a function
+              that makes the text when it is first wanted
     traps     Guards, and bare messages for traps that the semantics itself raises
     commutes  whether the operands of a binary instruction may be swapped
     access    bytes that the instruction loads or stores through its memarg (its natural alignment), or None
     swapped, negated  of a comparison: the mnemonic with operands swapped, and of the opposite test
     """
 
-    __slots__ = ("code", "mnemonic", "imm", "params", "results", "ir", "traps", "commutes",
+    __slots__ = ("code", "mnemonic", "imm", "params", "results", "_ir", "traps", "commutes",
                  "swapped", "negated", "access")
 
     def __init__(self, code, mnemonic, params=None, results=None, ir=None, *, imm=(), traps=(),
                  commutes=False, swapped=None, negated=None, access=None):
         self.code, self.mnemonic, self.imm = code, mnemonic, imm
-        self.params, self.results, self.ir, self.traps = params, results, ir, traps
+        self.params, self.results, self._ir, self.traps = params, results, ir, traps
         self.commutes, self.swapped, self.negated, self.access = commutes, swapped, negated, access
+
+    @property
+    def ir(self):
+        if callable(self._ir):
+            self._ir = self._ir()
+        return self._ir
 
     @property
     def identifier(self):

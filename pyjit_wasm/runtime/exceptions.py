@@ -10,6 +10,7 @@ import weakref
 from pyjit_wasm.runtime import libc
 from pyjit_wasm.runtime.layout import EXN, HELD, KEEPS_PYTHON
 from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.types import slots
 
 _malloc, _free = libc.libc.malloc, libc.libc.free
 _malloc.restype, _malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
@@ -38,7 +39,7 @@ class TagInst:
     @property
     def slots(self):
         """Frame slots of the payload."""
-        return len(self.type.deftype.comp.params)
+        return slots(self.type.deftype.comp.params)
 
     @property
     def current_type(self):

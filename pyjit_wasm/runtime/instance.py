@@ -183,6 +183,7 @@ _WORD, _DOUBLE_WORD = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 _CONSTANT = {
     "i32.const": _constant(_WORD), "i64.const": _constant(_DOUBLE_WORD),
     "f32.const": _constant(_WORD), "f64.const": _constant(_DOUBLE_WORD),
+    "v128.const": lambda instance, stack, imm: stack.append(int.from_bytes(imm, "little")),
     "global.get": lambda instance, stack, imm: stack.append(instance.globals[imm].bits),
     "ref.null": lambda instance, stack, imm: stack.append(0),
     "ref.func": lambda instance, stack, imm: stack.append(instance.func_address(imm)),

@@ -72,13 +72,13 @@ SPAN = Struct("base", "length")  # data and element segments: length in bytes, i
 ACTIVATION = Struct("previous", "frame", "exit_fp")
 
 # An interpreter frame: fp points at this header, parameters and results lie below it,
-# locals and operands above. All slots are eight bytes.
+# locals and operands above. All slots are eight bytes; a v128 takes two.
 FRAME = Struct("return_ip", "caller_fp")
 
 # Process-wide words that generated code reads; the loader gives them addresses.
-RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "ranges", "range_count",
-                 "thread_key", "service", "raise_trap", "old_segv", "old_bus", "old_int", "retry_timer",
-                 "main_thread",
+RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_lo", "vectors_hi", "ranges",
+                 "range_count", "thread_key", "service", "raise_trap", "old_segv", "old_bus", "old_int",
+                 "retry_timer", "main_thread",
                  "held",           # EXNs that native code has noted as held: a list by `next`,
                  "held_count",     # how many since the last collection,
                  "held_limit",     # after how many the next is due

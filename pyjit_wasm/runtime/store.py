@@ -152,13 +152,13 @@ class TableInst(_Owner):
 
 class GlobalInst:
     """A global of `type` (GlobalType) whose 16-byte cell is at `address`, inside memory that `owner`
-    keeps; `keepers` as for tables."""
+    keeps; `keepers` as for tables. `bits` is all of the cell: only a v128 uses its upper half."""
 
     def __init__(self, type, address=None, owner=None):
         self.type, self.keepers = type, []
         self.owner = owner or ctypes.create_string_buffer(16)
         self.address = address or ctypes.addressof(self.owner)
-        self.cell = ctypes.c_uint64.from_address(self.address)
+        self.cell = (ctypes.c_uint64 * 2).from_address(self.address)
         if isinstance(type.valtype, RefType):
             note_holder(self, type.valtype)
 
@@ -167,11 +167,11 @@ class GlobalInst:
 
     @property
     def bits(self):
-        return self.cell.value
+        return self.cell[0] | self.cell[1] << 64
 
     @bits.setter
     def bits(self, value):
-        self.cell.value = value
+        self.cell[:] = value & 0xFFFFFFFFFFFFFFFF, value >> 64
 
     @property
     def current_type(self):
