@@ -145,7 +145,7 @@ class ControlFlow(Instructions):
         prefix, types = carried
         count = len(types)
         for index, (type, value) in enumerate(self.stack[len(self.stack) - count:] if count else ()):
-            self.store(type, value, f"%{prefix}{control.number}.{index}")
+            self.store(type, self.kept(type, value), f"%{prefix}{control.number}.{index}")
 
     def push_carried(self, number, prefix, types):
         for index, type in enumerate(types):

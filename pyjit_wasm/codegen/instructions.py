@@ -10,7 +10,7 @@ from pyjit_wasm.codegen.text import VECTOR
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.opcodes.op import double
 from pyjit_wasm.runtime.layout import FUNC, MEM, SPAN, TABLE
-from pyjit_wasm.types import I32, I64, V128
+from pyjit_wasm.types import F32, F64, I32, I64, V128
 from pyjit_wasm.valid.memory import length_type
 
 _FENCED = {0, 1 << 63, 0x3FF0000000000000, 0xBFF0000000000000}
@@ -35,6 +35,10 @@ class Instructions(Accesses):
         if constant is None or int(constant, 16) not in _FENCED:
             return value
         return self.fence(llvm_type(valtype), value, valtype)
+
+    def kept(self, type, value):
+        """What a variable, a block or a callee gets: constants may come from there to arithmetic."""
+        return self.fenced({"float": F32, "double": F64}[type], value) if type in ("float", "double") else value
 
     def fenced_vector(self, value):
         if value.startswith("%"):
@@ -122,16 +126,17 @@ class Instructions(Accesses):
         condition = self.condition()
         otherwise = self.pop()
         type, then = self.stack.pop()
+        then, otherwise = self.kept(type, then), self.kept(type, otherwise)
         self.push(type, self.let(f"select i1 {condition}, {type} {then}, {type} {otherwise}"))
 
     def local_get(self, op, imm):
         self.push(self.local_types[imm], self.load(self.local_types[imm], self.local(imm)))
 
     def local_set(self, op, imm):
-        self.store(self.local_types[imm], self.pop(), self.local(imm))
+        self.store(self.local_types[imm], self.kept(self.local_types[imm], self.pop()), self.local(imm))
 
     def local_tee(self, op, imm):
-        self.store(self.local_types[imm], self.stack[-1][1], self.local(imm))
+        self.store(self.local_types[imm], self.kept(*self.stack[-1]), self.local(imm))
 
     def global_cell(self, index):
         if index < len(self.module.globals) - len(self.module.global_defs):
@@ -149,7 +154,7 @@ class Instructions(Accesses):
         """Pop arguments and pass them in the native calling convention, or all as LLVM likes best; text
         of those behind the first two."""
         count = len(functype.params)
-        passed = self.stack[len(self.stack) - count:] if count else []
+        passed = [(t, self.kept(t, v)) for t, v in self.stack[len(self.stack) - count:]] if count else []
         del self.stack[len(self.stack) - count:]
         if native:
             return pass_arguments(self, [type for type, _ in passed], [value for _, value in passed])
