@@ -45,7 +45,7 @@ def _of(name: str, large: tuple[int, int], small: tuple[int, int], tiny: tuple[i
 
 LONG = {
     "blur": (9600, -6792483452023608071),
-    "bytecode": (7500, 1849232799),
+    "bytecode": (3850, 2387577076),
     "copy_bytes": (100000, 1341247723958037563),
     "copy_words": (50000, 49499830615724472),
     "crc32": (14000, 1281615274),
