@@ -220,18 +220,23 @@ def test_wast(tmp_path, mode, bounds):
     assert pyjit("wast", *options, tmp_path / "good.wast", tmp_path / "bad.wast").returncode == 1
 
 
-def test_cache():
-    process = pyjit("cache")
+@pytest.fixture
+def own_cache(tmp_path):
+    """The environment of a process with a cache of its own: nobody else writes to it."""
+    return {**os.environ, "PYJIT_WASM_CACHE": str(tmp_path / "cache")}
+
+
+def test_cache(own_cache):
+    process = pyjit("cache", env=own_cache)
     assert process.returncode == 0 and re.fullmatch(r".+: \d+ entries, \d+ bytes\n", process.stdout)
-    assert pyjit("cache", "show").stdout == process.stdout
+    assert pyjit("cache", "show", env=own_cache).stdout == process.stdout
     assert error_of(pyjit("cache", "burn")) == "unknown action 'burn'; there are show, clear"
     assert error_of(pyjit("cache", "show", "clear")) == "one action expected, not 2"
 
 
-def test_cache_clear(tmp_path):
-    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
-    assert pyjit("cache", "clear", env=environment).returncode == 0
-    assert " 0 entries, 0 bytes" in pyjit("cache", "show", env=environment).stdout
+def test_cache_clear(own_cache):
+    assert pyjit("cache", "clear", env=own_cache).returncode == 0
+    assert " 0 entries, 0 bytes" in pyjit("cache", "show", env=own_cache).stdout
 
 
 # --- options and help
