@@ -22,7 +22,6 @@ from pyjit_wasm.runtime.layout import EXEC_ENV
 from pyjit_wasm.types import FuncType
 
 IMPLEMENTED = frozenset(RULES)
-_LARGE_FRAME = 512  # locals
 
 
 class Function(Exceptions):
@@ -82,15 +81,13 @@ class Function(Exceptions):
         return "\n".join((head, *allocas, *fences, *prologue, *self.lines, *self.cold, "}", ""))
 
     def prologue(self):
-        """Stack check (leaf functions with small frames need none), then the body."""
-        facts = self.unit.facts[self.funcidx - self.module.imported_funcs]
-        large = len(self.local_types) > _LARGE_FRAME
-        if not (facts.calls or facts.indirect or large):
+        """What precedes the body. Calls check the machine stack, with room to spare for frames of usual size."""
+        if not self.unit.has_large_frame(self.funcidx):
             return [*self.entry_lines, "  br label %begin", "begin:"]
         trap = f"call void @rt_trap(ptr %env, i64 {TRAP_CODE['call stack exhausted']}) #1"
         return [*self.entry_lines,
                 "  %frame.here = call ptr @llvm.frameaddress.p0(i32 0)",
-                f"  %low = getelementptr i8, ptr %frame.here, i64 {-16 * len(self.local_types) if large else 0}",
+                f"  %low = getelementptr i8, ptr %frame.here, i64 {-16 * len(self.local_types)}",
                 f"  %limit.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.native_limit}",
                 "  %limit = load ptr, ptr %limit.p, !invariant.load !1",
                 "  %deep = icmp ult ptr %low, %limit",

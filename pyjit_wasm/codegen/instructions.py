@@ -9,7 +9,7 @@ from pyjit_wasm.codegen.body import INVARIANT, llvm_type
 from pyjit_wasm.codegen.text import VECTOR
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.opcodes.op import double
-from pyjit_wasm.runtime.layout import FUNC, MEM, SPAN, TABLE
+from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, MEM, SPAN, TABLE
 from pyjit_wasm.types import F32, F64, I32, I64, V128
 from pyjit_wasm.valid.memory import length_type
 
@@ -176,11 +176,20 @@ class Instructions(Accesses):
     def call(self, op, imm):
         functype = self.module.funcs[imm].comp
         if imm in self.unit.members:
+            if self.unit.calls_further(imm):
+                self.check_stack()
             arguments = self.arguments(functype, native=bool(self.unit.tail))
             self.finish_call(functype, f"{self.unit.convention} {self.result(functype)} @f{imm}"
                                        f"(ptr %env, ptr %inst{arguments})")
         else:
             self.call_func(functype, *self.func_at(imm))
+
+    def check_stack(self):
+        """Before a call of what may call again. LLVM drops those that others dominate, and puts the frame off until
+        behind early returns, which a check at the function's start would not allow."""
+        here = self.let("call ptr @llvm.frameaddress.p0(i32 0)")
+        limit = self.load("ptr", "%env", EXEC_ENV.native_limit, INVARIANT)
+        self.trap(self.let(f"icmp ult ptr {here}, {limit}"), TRAP_CODE["call stack exhausted"])
 
     def func_at(self, funcidx):
         """(FUNC, its instance) of a function of this module."""
@@ -194,6 +203,7 @@ class Instructions(Accesses):
 
     def call_func(self, functype, func, inst):
         """Call through a FUNC's entry."""
+        self.check_stack()
         arguments = self.arguments(functype)
         entry = self.entry_of(func)
         self.finish_call(functype, f"tailcc {self.result(functype)} {entry}(ptr nest {func}, ptr %env, ptr {inst}"

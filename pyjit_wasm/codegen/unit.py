@@ -36,6 +36,9 @@ runtimeVersion: 0, emissionKind: LineTablesOnly, splitDebugInlining: true)
 """
 
 
+_LARGE_FRAME = 512  # locals
+
+
 class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
     `osr`: those whose loops running calls enter; `explicit`: bounds checks instead of guard pages. `bounded_memories`:
@@ -71,6 +74,16 @@ class Unit:
         number = len(self.metadata) + 7
         self.metadata.append(f"!{number} = {text}\n")
         return f"!{number}"
+
+    def calls_further(self, funcidx):
+        """Whether a function of this module calls others."""
+        fact = self.facts[funcidx - self.module.imported_funcs]
+        return bool(fact.calls or fact.indirect)
+
+    def has_large_frame(self, funcidx):
+        """Whether a function has to check that there is room for its own frame."""
+        code = self.module.codes[funcidx - self.module.imported_funcs]
+        return sum(count for count, _ in code.locals) > _LARGE_FRAME
 
     def identity(self):
         """What, besides the module, decides the code: part of the cache key."""
