@@ -14,9 +14,10 @@ import sys
 from pathlib import Path
 
 import pyjit_wasm as wasm
+from generator_values import Choices
 from modes import engine
 from pyjit_wasm.text import assemble
-from wasm_generator import FUEL, Choices, Generator
+from wasm_generator import FUEL, Generator
 
 ENGINES = {
     "interp": {"mode": "interp"}, "interp explicit": {"mode": "interp", "bounds": "explicit"},
@@ -25,14 +26,21 @@ ENGINES = {
     "tiered": {"mode": "tiered"}, "tiered in loops": {"mode": "tiered", "tier_up_threshold": 6},
 }
 CALLS, BATCH, TIMEOUT = 3, 10, 120
-TABLE_TRAPS = ("undefined element", "out of bounds table access")   # one and the same in wasmtime
+OUR_TRAPS = {    # of several the same in wasmtime
+    "undefined element": "table", "out of bounds table access": "table", "null reference": "null",
+    "null function reference": "null", "null exception reference": "null",
+}
+EXCEPTION = "exception"    # an outcome; wasmtime's Python API does not show which
 WASMTIME_TRAPS = {
     "UNREACHABLE": "unreachable", "MEMORY_OUT_OF_BOUNDS": "out of bounds memory access",
     "TABLE_OUT_OF_BOUNDS": "table", "INDIRECT_CALL_TO_NULL": "uninitialized element",
     "BAD_SIGNATURE": "indirect call type mismatch", "INTEGER_OVERFLOW": "integer overflow",
     "INTEGER_DIVISION_BY_ZERO": "integer divide by zero", "STACK_OVERFLOW": "call stack exhausted",
-    "BAD_CONVERSION_TO_INTEGER": "invalid conversion to integer",
+    "BAD_CONVERSION_TO_INTEGER": "invalid conversion to integer", "NULL_REFERENCE": "null",
+    "HEAP_MISALIGNED": "unaligned atomic", "ATOMIC_WAIT_NON_SHARED_MEMORY": "expected shared memory",
 }
+PROPOSALS = ("tail_call", "multi_memory", "memory64", "relaxed_simd", "relaxed_simd_deterministic", "threads",
+             "function_references", "gc", "exceptions")    # what wasmtime does not do by itself
 
 
 def generate(seed, size):
@@ -79,8 +87,10 @@ class Ours:
         try:
             return [bits - (1 << 64) if bits >> 63 else bits
                     for bits in self.exports[name].call_bits([a & (1 << 64) - 1 for a in arguments])]
+        except wasm.WasmException:
+            return EXCEPTION
         except wasm.Trap as trap:
-            return "table" if trap.code in TABLE_TRAPS else trap.code
+            return OUR_TRAPS.get(trap.code, trap.code)
 
     def memories(self):
         return [bytes(self.exports[name][:]) for name in self.exports if name.startswith("memory")]
@@ -92,7 +102,10 @@ class Wasmtime:
     def __init__(self, binary):
         import wasmtime
 
-        self.store, self.trap = wasmtime.Store(), wasmtime.Trap
+        config, self.trap = wasmtime.Config(), wasmtime.Trap
+        for proposal in PROPOSALS:
+            setattr(config, f"wasm_{proposal}", True)
+        self.store = wasmtime.Store(wasmtime.Engine(config))
         module = wasmtime.Module(self.store.engine, binary)
         self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
         self.types = {e.name: len(e.type.params) for e in module.exports if e.name[0] == "x"}
@@ -105,6 +118,8 @@ class Wasmtime:
         try:
             results = self.exports[name](self.store, *arguments)
         except self.trap as trap:
+            if trap.trap_code is None:
+                return EXCEPTION
             return WASMTIME_TRAPS.get(trap.trap_code.name, trap.trap_code.name)
         return [] if results is None else results if isinstance(results, list) else [results]
 
@@ -116,7 +131,7 @@ def differences(text, engines=tuple(ENGINES)):
     """{engine: what it does other than wasmtime}"""
     binary = assemble(text)
     wanted, found = observe(Wasmtime(binary)), {}
-    trapped = any(isinstance(outcome, str) for _, _, outcome, _ in (x for x in wanted if isinstance(x, tuple)))
+    trapped = any(isinstance(outcome, str) and outcome != EXCEPTION for _, _, outcome, _ in (x for x in wanted if isinstance(x, tuple)))
     for name in engines:
         settings = ENGINES[name]
         if trapped and not settings.get("strict_traps", True):

@@ -1,0 +1,110 @@
+"""Memory instructions of random functions: accesses, atomic ones included, and bulk operations."""
+from generator_values import NUMBERS, WITHOUT
+from pyjit_wasm.opcodes import ROWS
+
+ATOMICS = [op for op in ROWS if op.access and ".atomic." in op.mnemonic and "atomics" not in WITHOUT]
+PLAIN = [op for op in ROWS if op.access and ".atomic." not in op.mnemonic
+         and not ("vectors" in WITHOUT and op.mnemonic.startswith("v128"))]
+LOADS = {t: [op for op in PLAIN if op.results == (t,)] for t in (*NUMBERS, "v128")}
+STORES = [op for op in PLAIN if not op.results]
+ATOMIC_LOADS = {t: [op for op in ATOMICS if op.results == (t,)] for t in NUMBERS}
+ATOMIC_STORES = [op for op in ATOMICS if not op.results]
+FAR = {"i32": (0, 0, 1, 8, 100, 65520, 65536, 131072, 0xFFFFFFFF),    # offsets of accesses
+       "i64": (0, 0, 1, 8, 100, 65520, 65536, 131072, 0xFFFFFFFF, 1 << 32, 1 << 63, (1 << 64) - 65536, (1 << 64) - 1)}
+MASKS, ALIGNED = (1023, 0xFFF8, 255), (0x3F8, 0xFFF8, 0xF8)
+
+
+def access(body, op, depth, masks=MASKS, offsets=(0, 4, 16)):
+    number = body.choices.below(len(body.generator.memories))
+    address = body.generator.memories[number]
+    offset = body.choices.of(FAR[address] if body.choices.chance(8) else offsets)
+    lane = str(body.choices.below(16 // op.access)) if "laneidx" in op.imm else ""
+    where = masked(body, address, depth, masks)
+    return f"({op.mnemonic} {number or ''} offset={offset} {lane} {where} {body.values(op.params[1:], depth)})"
+
+
+def masked(body, address, depth=2, masks=MASKS):
+    """An address that is mostly in bounds; of the others, some are near the end of the address space."""
+    text = body.expression(address, depth)
+    mask = body.choices.of(masks)
+    if not body.choices.chance(16):
+        return f"({address}.and {text} ({address}.const {mask}))"
+    return f"({address}.or {text} ({address}.const -{1 + mask}))" if body.choices.chance(3) else text
+
+
+def atomic(body, op, depth):
+    """Mostly aligned."""
+    return access(body, op, depth) if body.choices.chance(6) else access(body, op, depth, ALIGNED, (0, 8, 16))
+
+
+def store(body):
+    return access(body, body.choices.of(STORES), 2)
+
+
+def atomic_store(body):
+    return atomic(body, body.choices.of(ATOMIC_STORES), 2)
+
+
+def bulk(body):
+    count = len(body.generator.memories)
+    return body.choices.of((fill, copy, init, grow, data_drop))(body, body.choices.below(count), body.choices.below(count))
+
+
+def length(body, address, most=255):
+    text = body.expression(address)
+    return text if body.choices.chance(8) else f"({address}.and {text} ({address}.const {most}))"
+
+
+def fill(body, number, other):
+    address = body.generator.memories[number]
+    return f"(memory.fill {number} {masked(body, address)} {body.expression('i32')} {length(body, address)})"
+
+
+def copy(body, number, other):
+    here, there = body.generator.memories[number], body.generator.memories[other]
+    least = "i32" if "i32" in (here, there) else "i64"
+    return f"(memory.copy {number} {other} {masked(body, here)} {masked(body, there)} {length(body, least)})"
+
+
+def init(body, number, other):
+    source = f"(i32.and {body.expression('i32')} (i32.const 15))"
+    return (f"(memory.init {number} $passive {masked(body, body.generator.memories[number])} {source} "
+            f"{length(body, 'i32', 15)})")
+
+
+def grow(body, number, other):
+    return f"(drop {grow_expression(body, number)})"
+
+
+def grow_expression(body, number):
+    address = body.generator.memories[number]
+    return f"(memory.grow {number} {length(body, address, 1)})"
+
+
+def data_drop(body, number, other):
+    return f"(if {body.condition()} (then (data.drop $passive)))"
+
+
+def load(body, t, depth):
+    return access(body, body.choices.of(LOADS[t]), depth), ""
+
+
+def atomic_load(body, t, depth):
+    """Read-modify-write instructions too."""
+    if not ATOMIC_LOADS[t]:
+        return load(body, t, depth)
+    return atomic(body, body.choices.of(ATOMIC_LOADS[t]), depth), ""
+
+
+def size(body, t, depth):
+    found = [n for n, address in enumerate(body.generator.memories) if address == t]
+    if not found:
+        return body.leaf(t), ""
+    number = body.choices.of(found)
+    return (grow_expression(body, number) if body.choices.chance(3) else f"(memory.size {number})"), ""
+
+
+STATEMENTS = (store, store, store, bulk, bulk, *[atomic_store] * bool(ATOMICS))
+LOADS_ONLY = (load, load)
+EXPRESSIONS = (load, load, atomic_load)
+SIZES = (size,)
