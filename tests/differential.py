@@ -131,7 +131,8 @@ def differences(text, engines=tuple(ENGINES)):
     """{engine: what it does other than wasmtime}"""
     binary = assemble(text)
     wanted, found = observe(Wasmtime(binary)), {}
-    trapped = any(isinstance(outcome, str) and outcome != EXCEPTION for _, _, outcome, _ in (x for x in wanted if isinstance(x, tuple)))
+    outcomes = [seen[2] for seen in wanted if isinstance(seen, tuple)]
+    trapped = any(isinstance(outcome, str) and outcome != EXCEPTION for outcome in outcomes)
     for name in engines:
         settings = ENGINES[name]
         if trapped and not settings.get("strict_traps", True):

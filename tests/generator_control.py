@@ -60,6 +60,14 @@ def branch(body):
     return f"{values} (br_if {depth} {body.condition()}){' drop' * len(types)}"
 
 
+def leave(body):
+    """By returning, rarely by a trap."""
+    condition = body.condition()
+    with body.within(()):
+        end = "unreachable" if body.choices.chance(8) else f"{body.values(body.signature.results)} return"
+        return f"(if {condition} (then {end}))"
+
+
 def switch(body):
     """A br_table to labels that carry the same types as its default."""
     condition = body.condition()
@@ -119,5 +127,5 @@ def global_(body, t, depth):
 
 
 STATEMENTS = (set_local, set_local, set_local, set_global, set_global, drop, if_, if_, block, loop, counted_loop,
-              counted_loop, branch, branch, branch, switch, multi_value)
+              counted_loop, branch, branch, branch, leave, switch, multi_value)
 EXPRESSIONS = (select, if_expression, block_expression, tee, global_)

@@ -14,27 +14,36 @@ FAR = {"i32": (0, 0, 1, 8, 100, 65520, 65536, 131072, 0xFFFFFFFF),    # offsets 
 MASKS, ALIGNED = (1023, 0xFFF8, 255), (0x3F8, 0xFFF8, 0xF8)
 
 
-def access(body, op, depth, masks=MASKS, offsets=(0, 4, 16)):
+def access(body, op, depth, place=None):
     number = body.choices.below(len(body.generator.memories))
-    address = body.generator.memories[number]
-    offset = body.choices.of(FAR[address] if body.choices.chance(8) else offsets)
+    offset, where = (place or anywhere)(body, body.generator.memories[number], depth)
     lane = str(body.choices.below(16 // op.access)) if "laneidx" in op.imm else ""
-    where = masked(body, address, depth, masks)
     return f"({op.mnemonic} {number or ''} offset={offset} {lane} {where} {body.values(op.params[1:], depth)})"
 
 
-def masked(body, address, depth=2, masks=MASKS):
+def anywhere(body, address, depth):
+    """(offset, address) of an access that is mostly in bounds."""
+    return body.choices.of(FAR[address] if body.choices.chance(8) else (0, 4, 16)), masked(body, address, depth)
+
+
+def aligned(body, address, depth):
+    mask = body.choices.of(ALIGNED)
+    return body.choices.of((0, 8, 16)), f"({address}.and {body.expression(address, depth)} ({address}.const {mask}))"
+
+
+def masked(body, address, depth=2):
     """An address that is mostly in bounds; of the others, some are near the end of the address space."""
     text = body.expression(address, depth)
-    mask = body.choices.of(masks)
+    mask = body.choices.of(MASKS)
     if not body.choices.chance(16):
         return f"({address}.and {text} ({address}.const {mask}))"
     return f"({address}.or {text} ({address}.const -{1 + mask}))" if body.choices.chance(3) else text
 
 
 def atomic(body, op, depth):
-    """Mostly aligned."""
-    return access(body, op, depth) if body.choices.chance(6) else access(body, op, depth, ALIGNED, (0, 8, 16))
+    """Mostly aligned; waiting and notifying always, because there wasmtime checks the bounds first."""
+    waits = op.mnemonic.startswith("memory.")
+    return access(body, op, depth, aligned if waits or not body.choices.chance(6) else anywhere)
 
 
 def store(body):
@@ -45,9 +54,14 @@ def atomic_store(body):
     return atomic(body, body.choices.of(ATOMIC_STORES), 2)
 
 
+def fence(body):
+    return "atomic.fence"
+
+
 def bulk(body):
-    count = len(body.generator.memories)
-    return body.choices.of((fill, copy, init, grow, data_drop))(body, body.choices.below(count), body.choices.below(count))
+    numbers = range(len(body.generator.memories))
+    change = body.choices.of((fill, copy, init, grow, data_drop))
+    return change(body, body.choices.of(numbers), body.choices.of(numbers))
 
 
 def length(body, address, most=255):
@@ -104,7 +118,7 @@ def size(body, t, depth):
     return (grow_expression(body, number) if body.choices.chance(3) else f"(memory.size {number})"), ""
 
 
-STATEMENTS = (store, store, store, bulk, bulk, *[atomic_store] * bool(ATOMICS))
+STATEMENTS = (store, store, store, bulk, bulk, *((atomic_store, fence) if ATOMICS else ()))
 LOADS_ONLY = (load, load)
 EXPRESSIONS = (load, load, atomic_load)
 SIZES = (size,)

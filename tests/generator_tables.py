@@ -35,7 +35,8 @@ def init(body, number, other, least):
 
 def grow(body, number, other, least):
     address, t = body.generator.tables[number]
-    return f"(drop (table.grow $table{number} {body.clean(t)} ({address}.and {body.expression(address)} ({address}.const 1))))"
+    count = f"({address}.and {body.expression(address)} ({address}.const 1))"
+    return f"(drop (table.grow $table{number} {body.clean(t)} {count}))"
 
 
 def elem_drop(body, number, other, least):

@@ -21,8 +21,8 @@ Table = namedtuple("Table", "address type")
 
 
 class Generator:
-    """Grows the text of one module; `size` bounds the statements of a function. Next to the functions `$f0`, `$f1` ...
-    there is a function `$d0`, `$d1` ... for each signature, which only returns defaults."""
+    """Grows the text of one module; `size` bounds the statements of a function. Functions are `$f0`, `$f1` ...; and
+    for each signature there is one, `$d0`, `$d1` ..., that only returns defaults."""
 
     def __init__(self, choices, size):
         self.choices, self.size = choices, size
@@ -50,10 +50,13 @@ class Generator:
         return f"(ref {'null ' if self.choices.chance(2) else ''}$t{index - 1})"
 
     def signature(self):
-        params = tuple(self.type() for _ in range(self.choices.below(12 if self.choices.chance(6) else 5)))
+        params = self.types(12 if self.choices.chance(6) else 5)
         if self.choices.chance(2):    # tail calls need the results of another
             return Signature(params, self.choices.of(self.signatures).results)
-        return Signature(params, tuple(self.type() for _ in range(self.choices.below(8 if self.choices.chance(8) else 4))))
+        return Signature(params, self.types(8 if self.choices.chance(8) else 4))
+
+    def types(self, below):
+        return tuple(self.type() for _ in range(self.choices.below(below)))
 
     def table(self):
         return Table(self.choices.of(ADDRESSES), self.reference())
