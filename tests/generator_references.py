@@ -13,13 +13,14 @@ def element(body, t, depth):
 
 
 def narrower(body, t, depth):
-    """A value of a type that matches, without null or of functions of one type."""
+    """A value of a type that matches: of a subtype, or without null."""
     if t == EXN:
         return caught(body, t, depth)
-    if heap(t) == "func":
-        null = "null " if is_nullable(t) else ""
-        return body.clean(f"(ref {null}$t{body.choices.below(len(body.generator.signatures))})", depth), ""
-    return not_null(body, t, depth)
+    signatures = range(len(body.generator.signatures))
+    if heap(t) != "func":
+        signatures = [n for n in signatures if body.generator.matches(n, int(heap(t)[2:]))]
+    subtype = t.replace(heap(t), f"$t{body.choices.of(signatures)}")
+    return body.clean(without_null(subtype) if body.choices.chance(2) else subtype, depth), ""
 
 
 def not_null(body, t, depth):

@@ -16,7 +16,7 @@ FUEL, ELEMENTS = 150, 8
 VALUES = NUMBERS if "vectors" in WITHOUT else (*NUMBERS, "v128")
 ADDRESSES = ("i32",) if "wide" in WITHOUT else ("i32", "i64")
 
-Signature = namedtuple("Signature", "params results")
+Signature = namedtuple("Signature", "params results parent", defaults=(None,))    # parent: index of the supertype
 Table = namedtuple("Table", "address type")
 
 
@@ -50,6 +50,9 @@ class Generator:
         return f"(ref {'null ' if self.choices.chance(2) else ''}$t{index - 1})"
 
     def signature(self):
+        if self.choices.chance(4):
+            parent = self.choices.below(len(self.signatures))
+            return self.signatures[parent]._replace(parent=parent)
         params = self.types(12 if self.choices.chance(6) else 5)
         if self.choices.chance(2):    # tail calls need the results of another
             return Signature(params, self.choices.of(self.signatures).results)
@@ -61,9 +64,16 @@ class Generator:
     def table(self):
         return Table(self.choices.of(ADDRESSES), self.reference())
 
+    def matches(self, signature, other):
+        """Whether a signature is another or a subtype of it, by their indices."""
+        while signature is not None and signature != other:
+            signature = self.signatures[signature].parent
+        return signature == other
+
     def functions_of(self, signature):
-        """Names of those with a signature, by its index."""
-        return [f"$d{signature}", *(f"$f{i}" for i, index in enumerate(self.functions) if index == signature)]
+        """Names of those with a signature, by its index, or a subtype of it."""
+        matching = [f"$f{i}" for i, index in enumerate(self.functions) if self.matches(index, signature)]
+        return [f"$d{signature}", *matching]
 
     def function_of(self, t):
         """`ref.func` of some function that a reference type admits."""
@@ -78,7 +88,7 @@ class Generator:
         names = " ".join([*(f"$f{n}" for n in range(count)), *(f"$d{n}" for n in range(len(self.signatures)))])
         return "\n".join([
             "(module",
-            *(f"(type $t{n} (func {lists(s)}))" for n, s in enumerate(self.signatures)),
+            *map(self.type_text, range(len(self.signatures))),
             *(f"(tag $e{n} (param {' '.join(types)}))" for n, types in enumerate(self.tags)),
             *(f'(memory (export "memory{n}") {address} 1 3)' for n, address in enumerate(self.memories)),
             *(self.table_text(n, table) for n, table in enumerate(self.tables)),
@@ -91,6 +101,14 @@ class Generator:
             *(Body(self, n).text() for n in range(count)),
             *(wrapper(n, self.signatures[index]) for n, index in enumerate(self.functions)),
             self.globals_text()]) + ")"
+
+    def type_text(self, number):
+        """Final unless it has something to do with subtypes."""
+        s = self.signatures[number]
+        text = f"(func (param {' '.join(s.params)}) (result {' '.join(s.results)}))"
+        if s.parent is not None or any(other.parent == number for other in self.signatures):
+            text = f"(sub {'' if s.parent is None else f'$t{s.parent}'} {text})"
+        return f"(type $t{number} {text})"
 
     def constant(self, t):
         """Some constant expression."""
@@ -115,10 +133,6 @@ class Generator:
         values = [one for number, t in enumerate(self.globals) for one in widened(t, f"(global.get $g{number})")]
         values += [widened(table.address, f"(table.size $table{n})")[0] for n, table in enumerate(self.tables)]
         return f'(func (export "globals") (result {"i64 " * len(values)}) {" ".join(values)})'
-
-
-def lists(signature):
-    return f"(param {' '.join(signature.params)}) (result {' '.join(signature.results)})"
 
 
 def wrapper(number, s):
