@@ -9,10 +9,9 @@ import generator_memory
 import generator_numeric
 import generator_references
 import generator_tables
-from generator_values import WITHOUT, bits, canonical, constant, default, defaults, is_nullable, is_reference
-from generator_values import without_null
+from generator_values import bits, canonical, constant, default, defaults, is_nullable, is_reference, without_null
 
-VARIABLES = ("i32", "i64", "f32", "f64", "v128")[:4 if "vectors" in WITHOUT else 5]
+CLEANED = ("f32", "f64", "v128")    # types of the locals that `canonical` uses
 
 
 class Body:
@@ -32,7 +31,7 @@ class Body:
                            if is_reference(t) and not is_nullable(t))
         body = self.statements()
         return (f"(func $f{self.number} (type $t{self.generator.functions[self.number]})\n"
-                f"(local {' '.join(extra)}) {' '.join(f'(local ${t} {t})' for t in VARIABLES[2:])}\n"
+                f"(local {' '.join(extra)}) {' '.join(f'(local ${t} {t})' for t in CLEANED)}\n"
                 f"{initial} {self.burn(defaults(s.results) + ' return')}\n{body}\n{self.values(s.results, 3)})")
 
     def burn(self, stop):
@@ -116,10 +115,10 @@ class Body:
 STATEMENTS = (*generator_control.STATEMENTS, *generator_calls.STATEMENTS, *generator_memory.STATEMENTS,
               *generator_tables.STATEMENTS, *generator_exceptions.STATEMENTS, *generator_references.STATEMENTS)
 _COMMON = (lambda body, t, depth: (body.leaf(t), ""), *generator_control.EXPRESSIONS, *generator_calls.EXPRESSIONS)
-_NUMBERS = (*_COMMON, *generator_numeric.SCALARS, *generator_memory.EXPRESSIONS)
+_NUMBERS = (*_COMMON, *generator_numeric.FOR_SCALARS, *generator_memory.FOR_SCALARS)
 EXPRESSIONS = {
     "i32": (*_NUMBERS, *generator_memory.SIZES, *generator_tables.SIZES), "f32": _NUMBERS, "f64": _NUMBERS,
     "i64": (*_NUMBERS, *generator_memory.SIZES, *generator_tables.SIZES),
-    "v128": (*_COMMON, *generator_numeric.VECTORS, *generator_memory.LOADS_ONLY),
+    "v128": (*_COMMON, *generator_numeric.FOR_VECTORS, *generator_memory.FOR_VECTORS),
     "reference": (*_COMMON, *generator_references.EXPRESSIONS),
 }

@@ -1,13 +1,12 @@
 """Memory instructions of random functions: accesses, atomic ones included, and bulk operations."""
-from generator_values import NUMBERS, WITHOUT
+from generator_values import NUMBERS, SCALARS
 from pyjit_wasm.opcodes import ROWS
 
-ATOMICS = [op for op in ROWS if op.access and ".atomic." in op.mnemonic and "atomics" not in WITHOUT]
-PLAIN = [op for op in ROWS if op.access and ".atomic." not in op.mnemonic
-         and not ("vectors" in WITHOUT and op.mnemonic.startswith("v128"))]
-LOADS = {t: [op for op in PLAIN if op.results == (t,)] for t in (*NUMBERS, "v128")}
+ATOMICS = [op for op in ROWS if op.access and ".atomic." in op.mnemonic]
+PLAIN = [op for op in ROWS if op.access and op not in ATOMICS]
+LOADS = {t: [op for op in PLAIN if op.results == (t,)] for t in NUMBERS}
 STORES = [op for op in PLAIN if not op.results]
-ATOMIC_LOADS = {t: [op for op in ATOMICS if op.results == (t,)] for t in NUMBERS}
+ATOMIC_LOADS = {t: [op for op in ATOMICS if op.results == (t,)] for t in SCALARS}
 ATOMIC_STORES = [op for op in ATOMICS if not op.results]
 FAR = {"i32": (0, 0, 1, 8, 100, 65520, 65536, 131072, 0xFFFFFFFF),    # offsets of accesses
        "i64": (0, 0, 1, 8, 100, 65520, 65536, 131072, 0xFFFFFFFF, 1 << 32, 1 << 63, (1 << 64) - 65536, (1 << 64) - 1)}
@@ -118,7 +117,7 @@ def size(body, t, depth):
     return (grow_expression(body, number) if body.choices.chance(3) else f"(memory.size {number})"), ""
 
 
-STATEMENTS = (store, store, store, bulk, bulk, *((atomic_store, fence) if ATOMICS else ()))
-LOADS_ONLY = (load, load)
-EXPRESSIONS = (load, load, atomic_load)
+STATEMENTS = (store, store, store, bulk, bulk, atomic_store, fence)
+FOR_SCALARS = (load, load, atomic_load)
+FOR_VECTORS = (load, load)
 SIZES = (size,)

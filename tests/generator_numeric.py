@@ -1,17 +1,17 @@
 """Numeric and vector instructions of random functions, straight from the tables."""
 import re
 
-from generator_values import NUMBERS, WITHOUT, canonical
+from generator_values import SCALARS, canonical
 from pyjit_wasm.opcodes import numeric, vector
 
 LOOKS_AT_BITS, CARRIES_BITS = ("reinterpret", "copysign"), ("neg", "abs")
-SCALAR_ROWS = {t: [op for op in numeric.ROWS if op.ir and op.results == (t,)] for t in NUMBERS}
+SCALAR_ROWS = {t: [op for op in numeric.ROWS if op.ir and op.results == (t,)] for t in SCALARS}
 
 # Relaxed instructions that leave this engine and a deterministic wasmtime a choice which they make differently:
 # x86's for indices out of range, sums that saturate, -1 * -1, and the extremum of zeros and NaNs.
 DIFFERENT = re.compile(r"relaxed_(swizzle|min|max|q15mulr|dot)")
 VECTOR_ROWS = [op for op in vector.ROWS if not op.access and not DIFFERENT.search(op.mnemonic)]
-EXTRACTIONS = {t: [op for op in VECTOR_ROWS if op.results == (t,)] for t in NUMBERS}
+EXTRACTIONS = {t: [op for op in VECTOR_ROWS if op.results == (t,)] for t in SCALARS}
 PRODUCERS = [op for op in VECTOR_ROWS if op.results == ("v128",)]
 LANES = re.compile(r"x(\d+)\.")
 # of float shapes: arithmetic on lanes, which makes NaNs, or hands on those of its operands
@@ -37,7 +37,7 @@ def scalar(body, t, depth):
 
 
 def from_vector(body, t, depth):
-    if not EXTRACTIONS[t] or "vectors" in WITHOUT:
+    if not EXTRACTIONS[t]:
         return scalar(body, t, depth)
     return vector_row(body, body.choices.of(EXTRACTIONS[t]), depth)
 
@@ -65,5 +65,5 @@ def immediate(body, op):
     return str(body.choices.below(int(LANES.search(op.mnemonic)[1]))) if "laneidx" in op.imm else ""
 
 
-SCALARS = (*[scalar] * 4, from_vector)
-VECTORS = (*[from_any] * 6,)
+FOR_SCALARS = (*[scalar] * 4, from_vector)
+FOR_VECTORS = (from_any,) * 6

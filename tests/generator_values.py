@@ -3,19 +3,15 @@
 A reference type is spelled out: `(ref null func)`, `(ref $t2)`. NaN bits are not determined: a value is *dirty* where
 it may hold such a NaN, and its dirt is the type or shape of the floats in it.
 """
-import os
-
 from oracle import BITS, INF, SIGN, number
 
-NUMBERS = ("i32", "i64", "f32", "f64")
+SCALARS = ("i32", "i64", "f32", "f64")
+NUMBERS = (*SCALARS, "v128")
+ADDRESSES = ("i32", "i64")
 FUNC, EXN = "(ref null func)", "(ref null exn)"
-ADDRESS_BITS = {"i32": 32, "i64": 64}
 EDGES = (0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 63, 64, 255, 256, 1000, 4096, 65528, 65535, 65536, 0x7FFFFFFF, 0x80000000,
          0xFFFFFFFF, 0xFFFFFFFE, 0x7F800000, 0x3F800000, 0x7FA00000, 1 << 63, (1 << 64) - 1, (1 << 63) - 1,
          0x3FF << 52, 0x7FF << 52, 0x41DFFFFFFFC00000)
-
-# parts that are left out: of vectors, wide (64-bit memories and tables), atomics
-WITHOUT = os.environ.get("DIFFERENTIAL_WITHOUT", "vectors").split()
 
 
 class Choices:

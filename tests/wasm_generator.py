@@ -9,12 +9,10 @@ pass raw bits as i64: `x0`, `x1` ... for the functions, `globals` for what the g
 from collections import namedtuple
 
 from generator_body import Body
-from generator_values import EXN, FUNC, NUMBERS, WITHOUT, bits, constant, default, defaults, heap, is_nullable
+from generator_values import ADDRESSES, EXN, FUNC, NUMBERS, bits, constant, default, defaults, heap, is_nullable
 from generator_values import is_reference, narrowed, widened, width
 
 FUEL, ELEMENTS = 150, 8
-VALUES = NUMBERS if "vectors" in WITHOUT else (*NUMBERS, "v128")
-ADDRESSES = ("i32",) if "wide" in WITHOUT else ("i32", "i64")
 
 Signature = namedtuple("Signature", "params results parent", defaults=(None,))    # parent: index of the supertype
 Table = namedtuple("Table", "address type")
@@ -39,7 +37,7 @@ class Generator:
 
     def type(self):
         """Some value type; references are to signatures made so far."""
-        return self.reference() if self.choices.chance(5) else self.choices.of(VALUES)
+        return self.reference() if self.choices.chance(5) else self.choices.of(NUMBERS)
 
     def reference(self):
         if self.choices.chance(4):
