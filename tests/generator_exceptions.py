@@ -46,7 +46,7 @@ def try_(body):
     with body.within((), *reversed(handlers)):
         arguments = body.values(s.params)
         with body.within(s.results):
-            tried = f"{body.keep(s.params)} {body.statements()} {body.values(s.results)}"
+            tried = f"{body.keep(s.params)} {body.statements()} {thrower(body)} {body.values(s.results)}"
         text = (f"{arguments} (try_table (type $t{number}) {catches} {tried}) {body.keep(s.results)} "
                 f"(br {len(handlers)})")
     for i, types in enumerate(handlers):
@@ -54,6 +54,11 @@ def try_(body):
             text = (f"(block (result {' '.join(types)}) {text})\n{body.keep(types)} {body.statements()} "
                     f"(br {len(handlers) - i - 1})")
     return f"(block {text})"
+
+
+def thrower(body):
+    """Something for a `try_table` to catch, or another around it, or nothing."""
+    return body.choices.of((lambda body: "", throw, throw, try_))(body)
 
 
 def caught(body, t, depth):

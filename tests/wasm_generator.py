@@ -10,7 +10,8 @@ from collections import namedtuple
 
 from generator_body import Body
 from generator_values import ADDRESSES, EXN, FUNC, NUMBERS, bits, constant, default, defaults, heap, is_nullable
-from generator_values import is_reference, narrowed, widened, width
+from generator_values import is_reference, widened
+from generator_wrappers import THROWN, wrapper
 
 FUEL, ELEMENTS = 150, 8
 
@@ -91,13 +92,14 @@ class Generator:
             *(f'(memory (export "memory{n}") {address} 1 3)' for n, address in enumerate(self.memories)),
             *(self.table_text(n, table) for n, table in enumerate(self.tables)),
             f'(global $fuel (export "fuel") (mut i32) (i32.const {FUEL}))',
+            THROWN,
             *(f'(global $g{n} (mut {t}) {self.constant(t)})' for n, t in enumerate(self.globals)),
             f"(elem declare func {names})",
             *(self.data(n) for n in range(len(self.memories))),
             '(data $passive "\\00\\01\\fe\\ff\\7f\\80abcdefgh")',
             *(f"(func $d{n} (type $t{n}) {defaults(s.results)})" for n, s in enumerate(self.signatures)),
             *(Body(self, n).text() for n in range(count)),
-            *(wrapper(n, self.signatures[index]) for n, index in enumerate(self.functions)),
+            *(wrapper(n, self.signatures[index], self.tags) for n, index in enumerate(self.functions)),
             self.globals_text()]) + ")"
 
     def type_text(self, number):
@@ -127,19 +129,8 @@ class Generator:
         return f'(data (memory {number}) (offset ({self.memories[number]}.const 0)) "{content}")'
 
     def globals_text(self):
-        """The export `globals`: what they hold, and the sizes of tables."""
-        values = [one for number, t in enumerate(self.globals) for one in widened(t, f"(global.get $g{number})")]
+        """The export `globals`: what they hold, what was thrown, and the sizes of tables."""
+        values = ["(global.get $thrown)"]
+        values += [one for number, t in enumerate(self.globals) for one in widened(t, f"(global.get $g{number})")]
         values += [widened(table.address, f"(table.size $table{n})")[0] for n, table in enumerate(self.tables)]
         return f'(func (export "globals") (result {"i64 " * len(values)}) {" ".join(values)})'
-
-
-def wrapper(number, s):
-    """Calls function `number` with everything as i64."""
-    arguments, first = [], 0
-    for t in s.params:
-        arguments.append(narrowed(t, first))
-        first += width(t)
-    keep = " ".join(f"(local.set {first + i})" for i in reversed(range(len(s.results))))
-    results = [one for i, t in enumerate(s.results) for one in widened(t, f"(local.get {first + i})")]
-    return (f'(func (export "x{number}") (param {"i64 " * first}) (result {"i64 " * len(results)}) '
-            f'(local {" ".join(s.results)}) (call $f{number} {" ".join(arguments)}) {keep} {" ".join(results)})')
