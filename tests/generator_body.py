@@ -9,7 +9,7 @@ import generator_memory
 import generator_numeric
 import generator_references
 import generator_tables
-from generator_values import bits, canonical, constant, default, defaults, is_nullable, is_reference, without_null
+from generator_values import canonical, default, defaults, is_nullable, is_reference, without_null
 
 CLEANED = ("f32", "f64", "v128")    # types of the locals that `canonical` uses
 
@@ -102,9 +102,7 @@ class Body:
         return self.constant(t) if index is None else f"(local.get {index})"
 
     def constant(self, t):
-        if is_reference(t):
-            return self.generator.constant(t)
-        return constant(t, bits(self.choices), bits(self.choices) if t == "v128" else 0)
+        return self.generator.constant(t)
 
     def index(self, address, depth=2):
         """Of a table element; mostly there is one."""

@@ -1,6 +1,6 @@
 """Memory instructions of random functions: accesses, atomic ones included, and bulk operations."""
 from generator_values import NUMBERS, SCALARS
-from pyjit_wasm.opcodes import ROWS
+from pyjit_wasm.opcodes import BY_NAME, ROWS
 
 ATOMICS = [op for op in ROWS if op.access and ".atomic." in op.mnemonic]
 PLAIN = [op for op in ROWS if op.access and op not in ATOMICS]
@@ -47,6 +47,10 @@ def atomic(body, op, depth):
 
 def store(body):
     return access(body, body.choices.of(STORES), 2)
+
+
+def store_vector(body):
+    return access(body, BY_NAME["v128.store"], 6, aligned)
 
 
 def atomic_store(body):
@@ -117,7 +121,7 @@ def size(body, t, depth):
     return (grow_expression(body, number) if body.choices.chance(3) else f"(memory.size {number})"), ""
 
 
-STATEMENTS = (store, store, store, bulk, bulk, atomic_store, fence)
+STATEMENTS = (store, store, store, store_vector, store_vector, bulk, bulk, atomic_store, fence)
 FOR_SCALARS = (load, load, atomic_load)
 FOR_VECTORS = (load, load)
 SIZES = (size,)

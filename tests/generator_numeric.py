@@ -66,4 +66,4 @@ def immediate(body, op):
 
 
 FOR_SCALARS = (*[scalar] * 4, from_vector)
-FOR_VECTORS = (from_any,) * 6
+FOR_VECTORS = (from_any,) * 10

@@ -14,6 +14,9 @@ EDGES = (0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 63, 64, 255, 256, 1000, 4096, 65528, 6
          0x3FF << 52, 0x7FF << 52, 0x41DFFFFFFFC00000)
 
 
+LANES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x3F80, 0x3FF0, 0x7F80, 0x7FF0, 0x280, 0x80FF)    # 16 bits
+
+
 class Choices:
     """Numbers to decide by: given ones, then random ones while there is a generator, then zeros."""
 
@@ -41,6 +44,15 @@ def bits(choices):
     if choices.chance(4):
         return sum(choices.below(256) << 8 * i for i in range(8))
     return choices.of(EDGES)
+
+
+def some_constant(choices, t):
+    """Of a number; those of v128 are of small lanes or of two large ones."""
+    if t != "v128":
+        return constant(t, bits(choices))
+    if choices.chance(2):
+        return constant(t, *(sum(choices.of(LANES) << 16 * i for i in range(4)) for _ in range(2)))
+    return constant(t, bits(choices), bits(choices))
 
 
 # --- references

@@ -9,8 +9,8 @@ pass raw bits as i64: `x0`, `x1` ... for the functions, `globals` for what the g
 from collections import namedtuple
 
 from generator_body import Body
-from generator_values import ADDRESSES, EXN, FUNC, NUMBERS, bits, constant, default, defaults, heap, is_nullable
-from generator_values import is_reference, widened
+from generator_values import ADDRESSES, EXN, FUNC, NUMBERS, default, defaults, heap, is_nullable, is_reference
+from generator_values import some_constant, widened
 from generator_wrappers import THROWN, wrapper
 
 FUEL, ELEMENTS = 150, 8
@@ -113,7 +113,7 @@ class Generator:
     def constant(self, t):
         """Some constant expression."""
         if not is_reference(t):
-            return constant(t, bits(self.choices), bits(self.choices) if t == "v128" else 0)
+            return some_constant(self.choices, t)
         return default(t) if t == EXN or is_nullable(t) and not self.choices.below(3) else self.function_of(t)
 
     def table_text(self, number, table):
