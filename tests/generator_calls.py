@@ -1,5 +1,4 @@
 """Calls of random functions, tail calls included: direct ones, by table and by reference."""
-from generator_values import is_nullable
 
 
 def invoke(body, number, tail=""):
