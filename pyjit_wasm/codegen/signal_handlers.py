@@ -133,9 +133,10 @@ def interrupt_handler(retry_signal):
     f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
     f.store("ptr", "null", env, EXEC_ENV.tstate)
     # frames of the interpreter may be anywhere above env.top: this exec_env must not be entered now
-    f.store("i64", "1", env, EXEC_ENV.thread)
+    owner = f.load("ptr", env, EXEC_ENV.owner)
+    f.store("i64", "1", owner)
     raised = f.let("call i32 @PyErr_CheckSignals()")
-    f.store("ptr", thread, env, EXEC_ENV.thread)
+    f.store("ptr", thread, owner)
     f.branch(f.let(f"icmp eq i32 {raised}, 0"), "resume", "raise")
     f.label("resume")
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)

@@ -7,7 +7,7 @@ from pyjit_wasm import config
 from pyjit_wasm.errors import Exhaustion, InUseError, Trap
 from pyjit_wasm.opcodes import TRAPS
 from pyjit_wasm.runtime import process, trace
-from pyjit_wasm.runtime.layout import EXEC_ENV
+from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.runtime.services import provides
 
 _PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # a forked child gets a copy, not the same stack
@@ -17,21 +17,29 @@ _by_address = weakref.WeakValueDictionary()
 
 class ExecEnv:
     """Owns an EXEC_ENV struct, its stack buffer of `stack_size` bytes (zeroed; 0: none), and the
-    room for traces. `address` is the struct's. Belongs to one thread at a time."""
+    room for traces. `address` is the struct's. Belongs to one thread at a time: see `runtime.ownership`.
+    `instance`: weak reference to the ModuleInstance it was made for, if any; `public`: to the object Python has for it."""
 
-    def __init__(self, stack_size):
+    def __init__(self, stack_size, instance=None):
         self.stack_size = stack_size
+        self.instance, self.public = instance and weakref.ref(instance), None
         self._words = (ctypes.c_uint64 * (_WORDS + config.MAX_TRACE))()
         self.address = ctypes.addressof(self._words)
         self._buffer = mmap.mmap(-1, stack_size, _PRIVATE) if stack_size else None
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer)) if stack_size else 0
         for offset, value in ((EXEC_ENV.stack, start), (EXEC_ENV.stack_end, start + stack_size),
-                              (EXEC_ENV.top, start), (EXEC_ENV.trace, self.address + EXEC_ENV.size)):
-            self._words[offset // 8] = value
+                              (EXEC_ENV.top, start), (EXEC_ENV.trace, self.address + EXEC_ENV.size),
+                              (EXEC_ENV.owner, self.address + EXEC_ENV.owned)):
+            self.put(offset, value)
         _by_address[self.address] = self
 
     stack = property(lambda self: self._words[EXEC_ENV.stack // 8])
     top = property(lambda self: self._words[EXEC_ENV.top // 8])
+    thread = property(lambda self: self._words[EXEC_ENV.thread // 8])
+
+    def put(self, offset, value):
+        """Set a word of the struct."""
+        self._words[offset // 8] = value
 
     def words(self):
         """All words of the struct."""
@@ -40,6 +48,31 @@ class ExecEnv:
     def take_trace(self):
         """The code addresses of the last trap, innermost first."""
         return self._words[_WORDS:_WORDS + self._words[EXEC_ENV.trace_len // 8]]
+
+    @property
+    def closed(self):
+        return self._words[EXEC_ENV.owned // 8] == _CLOSED
+
+    def close(self):
+        """Give the stack buffer back; calls raise InUseError from now on. InUseError while one is running."""
+        if self.thread:
+            raise InUseError("this exec_env is running")
+        self.put(EXEC_ENV.owned, _CLOSED)
+        self.put(EXEC_ENV.owner, self.address + EXEC_ENV.owned)
+        for offset in (EXEC_ENV.stack, EXEC_ENV.stack_end, EXEC_ENV.top):
+            self.put(offset, 0)
+        if self._buffer is not None:
+            self._buffer.close()
+            self._buffer = None
+
+
+_CLOSED = 2  # an owner that is no thread
+
+
+def current():
+    """The exec_env that this thread runs wasm with, or None."""
+    thread = process.this_thread()
+    return _by_address.get(ctypes.c_uint64.from_address(thread + THREAD.env).value) if thread else None
 
 
 def live():
@@ -50,7 +83,7 @@ def live():
 def in_other_threads():
     """Whether an exec_env is in use by a thread other than this one."""
     mine = process.this_thread()
-    return any(env.words()[EXEC_ENV.thread // 8] not in (0, mine) for env in live())
+    return any(env.thread not in (0, mine) for env in live())
 
 
 @provides
@@ -63,5 +96,7 @@ def raise_trap(status, address, _):
 
 
 @provides
-def raise_in_use(*_):
+def raise_in_use(address, *_):
+    if _by_address[address].closed:
+        raise InUseError("this exec_env is closed")
     raise InUseError("this instance is running in another thread, or interrupted by this signal handler")

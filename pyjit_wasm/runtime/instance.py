@@ -3,7 +3,7 @@ import ctypes
 
 from pyjit_wasm import config
 from pyjit_wasm.errors import Trap, UnsupportedError
-from pyjit_wasm.runtime import sharing
+from pyjit_wasm.runtime import ownership, sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, INSTANCE_STATUS, SPAN
@@ -39,11 +39,13 @@ class ModuleInstance:
         self.stack_size, self.callables, self._exec_env = stack_size, {}, None
         for item in imports:
             getattr(self, _KINDS[type(item)]).append(item)
+        self.ownership = None
         sharing.keep_alive(self, imports)
         self._put(INSTANCE_OBJECT, id(self))
         self._put(INSTANCE_STATUS, code.status)
         code.place_functions(self)
         self._allocate()
+        self.ownership = ownership.of_instance(self, imports)
         self._initialise()
 
     def _put(self, offset, value):
@@ -55,8 +57,15 @@ class ModuleInstance:
         if self._exec_env is None:
             with self.code.lock:  # one, or two threads could run the instance at once
                 if self._exec_env is None:
-                    self._exec_env = ExecEnv(self.stack_size)
+                    self._exec_env = self.new_exec_env(self.stack_size)
         return self._exec_env
+
+    def new_exec_env(self, stack_size):
+        """Another exec_env for this instance."""
+        env = ExecEnv(stack_size, self)
+        if self.ownership is not None:
+            self.ownership.resolve().admit(env)
+        return env
 
     def func_address(self, funcidx):
         """Address of a function's FUNC."""

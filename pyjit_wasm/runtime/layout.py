@@ -27,6 +27,8 @@ EXEC_ENV = Struct(
     "entry_fp",       # machine frame of the innermost entry from Python: stack walks end there
     "status",         # why the entry was left by longjmp: a trap code, or PYTHON_EXCEPTION
     "thread",         # THREAD that runs this exec_env, 0 when idle
+    "owner",          # where the THREAD stands that may run it, 0 when idle, 1 while a signal handler interrupts it:
+    "owned",          # here, unless it is shared with other exec_envs (runtime.ownership)
     "tstate",         # PyThreadState while the GIL is released, else 0
     "trace",          # code addresses taken by the last trap: array of MAX_TRACE words,
     "trace_len",      # how many are filled

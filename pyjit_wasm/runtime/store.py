@@ -43,7 +43,7 @@ class MemoryInst(_Owner):
         limit = most if type.limits.max is None else min(type.limits.max, most)
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a memory of {type.limits.min} pages")
-        self.type, self.guarded = type, guarded and type.addr == I32
+        self.type, self.guarded, self.ownership = type, guarded and type.addr == I32, None
         if self.guarded and type.limits.min <= config.MAX_GUARDED_PAGES:
             limit = min(limit, config.MAX_GUARDED_PAGES)
         room = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
@@ -98,7 +98,7 @@ class TableInst(_Owner):
         limit = config.MAX_TABLE if type.limits.max is None else min(type.limits.max, config.MAX_TABLE)
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a table of {type.limits.min} elements")
-        self.type, self.keepers = type, []
+        self.type, self.keepers, self.ownership = type, [], None
         self.reserved = -(-max(limit, 1) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
         self.base = 0
         self.base = libc.reserve(self.reserved)
@@ -155,7 +155,7 @@ class GlobalInst:
     keeps; `keepers` as for tables. `bits` is all of the cell: only a v128 uses its upper half."""
 
     def __init__(self, type, address=None, owner=None):
-        self.type, self.keepers = type, []
+        self.type, self.keepers, self.ownership = type, [], None
         self.owner = owner or ctypes.create_string_buffer(16)
         self.address = address or ctypes.addressof(self.owner)
         self.cell = (ctypes.c_uint64 * 2).from_address(self.address)
@@ -185,6 +185,10 @@ class FuncInst:
 
     def __init__(self, address, deftype, owner):
         self.address, self.deftype, self.owner = address, deftype, owner
+
+    @property
+    def ownership(self):
+        return self.owner.ownership
 
     @property
     def current_type(self):
