@@ -15,8 +15,9 @@ _HOMES = {
     "function": ("Function",),
     "externs": ("Memory", "Table", "Global"),
     "tag": ("Tag",),
+    "exec_env": ("ExecEnv",),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
-               "WasmException", "InUseError", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
+               "WasmException", "InUseError", "Interrupted", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

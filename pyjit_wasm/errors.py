@@ -96,6 +96,10 @@ class InUseError(WasmError, RuntimeError):
     """An instance or exec_env is running in another thread."""
 
 
+class Interrupted(WasmError):
+    """Another thread interrupted the call (`ExecEnv.interrupt`, `Instance.interrupt`)."""
+
+
 class WasiExit(WasmError):
     """A WASI program called `proc_exit`; `.code` is its exit code (0..2**32-1)."""
 

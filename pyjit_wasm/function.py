@@ -16,6 +16,7 @@ from pyjit_wasm.types import F32, I32, V128, RefType, by_id, functype, slots
 from pyjit_wasm.values import check_reference, from_bits, from_words, to_bits, to_words, value_type
 
 _HOST_STACK = 1 << 16
+_CO_COROUTINE = 0x80
 
 
 class Function(native.callable_base()):
@@ -54,6 +55,13 @@ class Function(native.callable_base()):
     def deftype(self):
         """The DefType, whose identity is the type's."""
         return self._inst.deftype
+
+    async def call_async(self, *arguments):
+        """Call it in a thread of the running event loop's default executor, so that the loop goes on. Host functions may be
+        `async def`: the loop runs them. Cancelling interrupts the wasm; it has stopped when CancelledError comes out."""
+        from pyjit_wasm import asynchronous
+
+        return await asynchronous.call(self, arguments)
 
     @property
     def tier(self):
@@ -144,12 +152,28 @@ def of_store(inst):
                        + inst.owner.module.imported_funcs)
 
 
+def bind(function, env):
+    """The same function, run in the runtime ExecEnv `env`."""
+    return object.__new__(Function)._bind(function._inst, env, function._site[CALL_SITE.keep_gil // 8], function.name,
+                                          function.index, function.instance)
+
+
 def host_function(target, deftype):
     """The store object for a Python callable, with the type its importer wants."""
+    if _is_async(target):
+        from pyjit_wasm import asynchronous
+
+        target = asynchronous.bridge(target)
     t = native.trampolines(deftype.comp)
     host = HostFunc(deftype, t.py_host, t.call_native_code, id(target), target, True)
     _hosts[host.address] = host
     return host
+
+
+def _is_async(target):
+    """Whether calling it makes a coroutine (`inspect.iscoroutinefunction` without the import, and for objects too)."""
+    return any(getattr(getattr(f, "__code__", None), "co_flags", 0) & _CO_COROUTINE
+               for f in (target, getattr(type(target), "__call__", None)))
 
 
 def foreign_function(address, deftype, keep):

@@ -1,4 +1,6 @@
 """wasm.Instance: instantiation (spec 4.5.4) and what an instance exports."""
+import weakref
+
 from pyjit_wasm import externs, foreign, function
 from pyjit_wasm.engine import Engine, Module, check_mode, check_stack_size
 from pyjit_wasm.errors import LinkError
@@ -30,10 +32,25 @@ class Instance:
         signals.renew()
         resolved = [_resolve(wanted, imports or {}, module) for wanted in module.syntax.imports]
         size = engine.stack_size if stack_size is None else check_stack_size(stack_size)
-        self._inst = ModuleInstance(module.code, check_mode(mode or engine.mode), resolved, size)
-        self.exports = Exports(self._inst)
+        self._set(ModuleInstance(module.code, check_mode(mode or engine.mode), resolved, size))
+        self._inst.public_module = module
         if module.syntax.start is not None:
             function.of_instance(self._inst, module.syntax.start)()
+
+    def _set(self, inst):
+        self._inst = inst
+        self.exports = Exports(inst)
+        inst.public = weakref.ref(self)
+        return self
+
+    @classmethod
+    def _of(cls, inst):
+        """The Instance of a ModuleInstance."""
+        public = inst.public()
+        if public is None:
+            public = object.__new__(cls)._set(inst)
+            public.module = inst.public_module
+        return public
 
     @property
     def mode(self):
@@ -60,6 +77,13 @@ class Instance:
             if known == name:
                 return function.of_instance(self._inst, index)
         raise KeyError(name)
+
+    def interrupt(self, error=None):
+        """Have the call that is running in this instance, in another thread, raise `error`, an Interrupted unless one is given;
+        whether a call is running. `ExecEnv.interrupt` says more."""
+        from pyjit_wasm.exec_env import of_runtime
+
+        return of_runtime(self._inst.exec_env).interrupt(error)
 
     def __repr__(self):
         return f"<wasm instance: mode {self.mode}, exports {', '.join(self.exports)}>"

@@ -79,6 +79,9 @@ class Entry:
             f.store("i64", f.load("i64", self.saved, 8 * i), self.env, offset)
         f.store("ptr", self.outer, "%thread", THREAD.env)
         f.store("ptr", self.owner_before, f.load("ptr", self.env, EXEC_ENV.owner))
+        outermost = f.let(f"icmp eq ptr {self.owner_before}, null")  # a request is for what runs now
+        request = f.load("i64", self.env, EXEC_ENV.request)
+        f.store("i64", f.let(f"select i1 {outermost}, i64 0, i64 {request}"), self.env, EXEC_ENV.request)
 
     def failures(self):
         f, env = self.f, self.env

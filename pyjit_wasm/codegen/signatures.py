@@ -16,7 +16,7 @@ from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, lay
                                     take_parameters, take_results)
 from pyjit_wasm.codegen.boxing import box, size_errors, unbox
 from pyjit_wasm.codegen.entries import Entry
-from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, give_gil, take_gil
+from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, give_gil, look_for_request, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.codegen.tiers import between_tiers
 from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, SERVICE, THREAD
@@ -153,6 +153,7 @@ def py_host(s):
         result = _as_tuple(f, result)
     values = _host_results(f, s, result)
     f.do(f"call void @Py_DecRef(ptr {result})")
+    look_for_request(f, "failed")
     give_gil(f, tstate)
     give_back(f, s.result_types, values)
     size_errors(f, "unboxed")

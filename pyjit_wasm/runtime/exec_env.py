@@ -18,11 +18,13 @@ _by_address = weakref.WeakValueDictionary()
 class ExecEnv:
     """Owns an EXEC_ENV struct, its stack buffer of `stack_size` bytes (zeroed; 0: none), and the
     room for traces. `address` is the struct's. Belongs to one thread at a time: see `runtime.ownership`.
-    `instance`: weak reference to the ModuleInstance it was made for, if any; `public`: to the object Python has for it."""
+    `instance`: weak reference to the ModuleInstance it was made for, if any; `public`: to the object Python has for it.
+    `requested`: what another thread wants to be raised (`runtime.interrupts`); `waiting`: ends a `memory.atomic.wait`."""
 
     def __init__(self, stack_size, instance=None):
         self.stack_size = stack_size
         self.instance, self.public = instance and weakref.ref(instance), None
+        self.requested, self.waiting = None, None
         self._words = (ctypes.c_uint64 * (_WORDS + config.MAX_TRACE))()
         self.address = ctypes.addressof(self._words)
         self._buffer = mmap.mmap(-1, stack_size, _PRIVATE) if stack_size else None
@@ -49,6 +51,11 @@ class ExecEnv:
         """The code addresses of the last trap, innermost first."""
         return self._words[_WORDS:_WORDS + self._words[EXEC_ENV.trace_len // 8]]
 
+    def wake(self):
+        """End a `memory.atomic.wait` that it is in."""
+        if self.waiting is not None:
+            self.waiting()
+
     @property
     def closed(self):
         return self._words[EXEC_ENV.owned // 8] == _CLOSED
@@ -69,10 +76,15 @@ class ExecEnv:
 _CLOSED = 2  # an owner that is no thread
 
 
+def at(address):
+    """The exec_env whose struct is at an address, or None."""
+    return _by_address.get(address)
+
+
 def current():
     """The exec_env that this thread runs wasm with, or None."""
     thread = process.this_thread()
-    return _by_address.get(ctypes.c_uint64.from_address(thread + THREAD.env).value) if thread else None
+    return at(ctypes.c_uint64.from_address(thread + THREAD.env).value) if thread else None
 
 
 def live():

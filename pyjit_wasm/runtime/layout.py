@@ -32,7 +32,7 @@ EXEC_ENV = Struct(
     "tstate",         # PyThreadState while the GIL is released, else 0
     "trace",          # code addresses taken by the last trap: array of MAX_TRACE words,
     "trace_len",      # how many are filled
-    "user_data",
+    "request",        # 1 while another thread wants the call that is running to be interrupted
     # how an interpreter activation goes on when its outermost frame made a tail call to native code:
     "next_entry",     # what calls it with the arguments of a frame,
     "next_func",      # its FUNC,
@@ -44,7 +44,9 @@ PYTHON_EXCEPTION = 0xFFFF
 
 # One for each thread that ran wasm, found by pthread_getspecific.
 THREAD = Struct(
-    "env", "native_limit", "interrupted",
+    "env", "native_limit",
+    "interrupted",    # a signal came where it could not be acted on: look at it soon
+    "id",             # its pthread_t
     "overflow",       # arguments and results that do not fit registers: 16 bytes each
 )
 
@@ -90,7 +92,7 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
 
 # What generated code asks of Python, through one door (runtime.services).
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
-            "raise_in_use", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
+            "raise_in_use", "raise_requested", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
             "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
             "status_entry", "memory_wait32", "memory_wait64", "memory_notify")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}

@@ -114,6 +114,7 @@ def new_thread(*_):
     limit = max(low + reserve, low + size - config.NATIVE_STACK_LIMIT)
     thread = libc.libc.calloc(1, THREAD.size + 16 * config.MAX_VALUES)
     ctypes.c_uint64.from_address(thread + THREAD.native_limit).value = limit
+    ctypes.c_uint64.from_address(thread + THREAD.id).value = libc.libc.pthread_self()
     ctypes.c_uint64.from_address(thread + THREAD.overflow).value = thread + THREAD.size
     libc.libc.pthread_setspecific(_key, thread)
     return thread
