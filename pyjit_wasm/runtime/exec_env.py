@@ -1,5 +1,6 @@
 """The execution environment: what runs wasm needs one (first seed; WAMR: WASMExecEnv)."""
 import ctypes
+import gc
 import mmap
 import weakref
 
@@ -27,7 +28,7 @@ class ExecEnv:
         self.requested, self.waiting = None, None
         self._words = (ctypes.c_uint64 * (_WORDS + config.MAX_TRACE))()
         self.address = ctypes.addressof(self._words)
-        self._buffer = mmap.mmap(-1, stack_size, _PRIVATE) if stack_size else None
+        self._buffer = _stack_buffer(stack_size) if stack_size else None
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer)) if stack_size else 0
         for offset, value in ((EXEC_ENV.stack, start), (EXEC_ENV.stack_end, start + stack_size),
                               (EXEC_ENV.top, start), (EXEC_ENV.trace, self.address + EXEC_ENV.size),
@@ -74,6 +75,14 @@ class ExecEnv:
 
 
 _CLOSED = 2  # an owner that is no thread
+
+
+def _stack_buffer(size):
+    try:
+        return mmap.mmap(-1, size, _PRIVATE)
+    except OSError:  # unreachable cycles may hold too many
+        gc.collect()
+        return mmap.mmap(-1, size, _PRIVATE)
 
 
 def at(address):

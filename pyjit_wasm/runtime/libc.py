@@ -35,7 +35,8 @@ def release(address, size):
 
 def protect(address, size, protection):
     """Set the protection of whole pages. MemoryError if the system refuses."""
-    if size and _mprotect(address, size, protection):
+    if size and _mprotect(address, size, protection) and not (
+            gc.collect() and _mprotect(address, size, protection) == 0):  # it may take one more mapping
         raise MemoryError(f"cannot commit {size} bytes")
 
 
