@@ -69,6 +69,17 @@ def calls_section(table: KernelTable) -> str:
     return markdown_table(["ns a call", *names], rows)
 
 
+def threads_section(table: Mapping[str, Mapping[str, Samples]], ticks: Mapping[str, tuple[int, float]]) -> str:
+    """A row a mode: milliseconds, their ratio, how often the other thread ticked and its longest pause."""
+    rows = []
+    for mode, samples in table.items():
+        medians = {name: values.median for name, values in samples.items()}
+        count, pause = ticks[mode]
+        rows.append([mode, *(cell(s, 1e3, 1) for s in samples.values()),
+                     number(ratio(medians["two threads"], medians["one thread"]), 2), str(count), number(pause * 1e3, 1)])
+    return markdown_table(["mode", "one thread ms", "two threads ms", "two / one", "ticks", "longest pause ms"], rows)
+
+
 def startup_section(samples: Mapping[str, Samples]) -> str:
     return markdown_table(["ms a process", *samples], [["median", *(cell(s, 1e3, 1) for s in samples.values())]])
 
