@@ -20,6 +20,8 @@ MAX_TRACE = 128                         # innermost frames kept of a trap
 TIER_UP_THRESHOLD = 2_000               # calls plus loop iterations before a function is hot
 TIER_UP_RETRY = 1_000                   # events between two looks whether compiled code has come
 UNIT_INSTRUCTIONS = 6_000               # wasm instructions compiled together when tiering up
+BULK_VALIDATION = 256 << 10             # modules from this size on are validated by native kernels
+EXACT_ERRORS = 1 << 20                  # of several faults in a larger one, that in a function may not be the one reported
 MODULE_UNIT_INSTRUCTIONS = 15_000       # jit mode: modules up to this size are one unit
 JIT_UNIT_INSTRUCTIONS = 3_000           # jit mode: size of a lazily compiled unit of larger modules
 

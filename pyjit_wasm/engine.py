@@ -4,8 +4,8 @@ from operator import index
 
 from pyjit_wasm import config
 from pyjit_wasm.binary.decode import decode
-from pyjit_wasm.codegen import native
-from pyjit_wasm.errors import ValidationError
+from pyjit_wasm.codegen import kernels, native
+from pyjit_wasm.errors import DecodeError, ValidationError
 from pyjit_wasm.module import Export, Import
 from pyjit_wasm.types import DefType
 from pyjit_wasm.valid import validate
@@ -75,9 +75,8 @@ class Module:
 
     def __init__(self, source, *, engine=None):
         self.engine = engine or default_engine()
-        self.syntax = decode(_binary(source))
-        facts = validate(self.syntax)
-        if not self.engine.legacy_exceptions and any(f.legacy_exceptions for f in facts):
+        self.syntax, facts = _decode_and_validate(_binary(source))
+        if not self.engine.legacy_exceptions and facts.legacy_exceptions:
             raise ValidationError("legacy exception handling is switched off in this engine")
         from pyjit_wasm.tiering.module_code import ModuleCode
 
@@ -101,7 +100,27 @@ class Module:
     @staticmethod
     def validate(source):
         """Decode and validate only; raises as the constructor does."""
-        validate(decode(_binary(source)))
+        _decode_and_validate(_binary(source))
+
+
+def _decode_and_validate(binary):
+    """(module, its facts); the functions of a large one are checked by kernels."""
+    if len(binary) < config.BULK_VALIDATION:
+        module = decode(binary)
+        return module, validate(module)
+    try:
+        return _in_bulk(binary)
+    except (DecodeError, ValidationError):
+        if len(binary) < config.EXACT_ERRORS:
+            decode(binary)  # what is wrong in a function comes before what is wrong behind it
+        raise
+
+
+def _in_bulk(binary):
+    from pyjit_wasm.valid.bulk import functions
+
+    module = decode(binary, read_bodies=False)
+    return module, validate(module, lambda module: functions.check(module, kernels.load(functions.MAIN, *functions.OTHERS)))
 
 
 def _public_type(type):

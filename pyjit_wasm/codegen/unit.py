@@ -49,7 +49,7 @@ class Unit:
         self.module, self.layout, self.facts = module, layout, facts
         self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
         self.explicit, self.strict_traps, self.status = explicit, strict_traps, status
-        tails = any(f.tail_calls for f in facts)
+        tails = facts.tail_calls
         self.convention, self.tail = ("tailcc", "musttail ") if tails else ("fastcc", "")
         imported = sum(1 for i in module.imports if isinstance(i.type, MemType))
         self.bounded_memories = {i for i, m in enumerate(module.mems)

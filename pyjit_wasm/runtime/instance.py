@@ -16,9 +16,8 @@ _KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst:
 
 def check_supported(module, facts):
     """Raises UnsupportedError for what is decoded and validated, but not executed yet."""
-    for fact in facts:
-        if fact.heap:
-            raise UnsupportedError(f"{fact.heap}: structures and arrays are not supported yet")
+    if facts.heap:
+        raise UnsupportedError(f"{facts.heap}: structures and arrays are not supported yet")
     if any(len(values) > config.MAX_VALUES for t in module.types if isinstance(t.comp, FuncType)
            for values in (t.comp.params, t.comp.results)):
         raise UnsupportedError(f"functions have {config.MAX_VALUES} parameters and results at most")

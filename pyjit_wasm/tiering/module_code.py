@@ -10,7 +10,6 @@ A FUNC's `entry` and `ip` are the only links between tiers:
     native           native code              call_native handler
 """
 import ctypes
-import functools
 import struct
 import weakref
 from _thread import RLock
@@ -43,11 +42,12 @@ class ModuleCode:
         self.instances = weakref.WeakSet()
         self.lock = RLock()
         self._templates, self._digest = {}, None
-        self.status = bool(module.tags) or any(f.exceptions for f in facts)  # functions return one
+        self.status = bool(module.tags) or facts.exceptions  # functions return one
         if self.status:
             from pyjit_wasm.interp import unwind  # noqa: F401  its services
 
-        self.brief = units.brief_functions(module, facts)
+        self.brief = units.Brief(module, facts)
+        self.writes_references = sharing.writes_references(module, facts)
 
     @property
     def digest(self):
@@ -55,11 +55,6 @@ class ModuleCode:
         if self._digest is None:
             self._digest = cache.digest(self.module.data)
         return self._digest
-
-    @functools.cached_property
-    def writes_references(self):
-        """See `runtime.sharing`."""
-        return sharing.writes_references(self.module)
 
     # --- what a function's FUNC holds
 

@@ -2,14 +2,18 @@
 from pyjit_wasm import config
 
 
-def brief_functions(module, facts):
-    """{funcidx: whether it reaches imports} of defined functions that cannot run long: no loops, nothing
-    indirect or bulk, and only calls of such functions or imports, with a bounded total of instructions.
-    They keep the GIL, if what they import is Python, which releases it by itself."""
-    first, cost, reaching = module.imported_funcs, {}, set()
-    for start in range(first, len(module.funcs)):
-        _cost(module, facts, start, cost, reaching)
-    return {f: f in reaching for f, c in cost.items() if c <= config.BRIEF_INSTRUCTIONS}
+class Brief:
+    """Which functions cannot run long: no loops, nothing indirect or bulk, and only calls of such functions or imports,
+    with a bounded total of instructions. They keep the GIL, if what they import is Python, which releases it by
+    itself."""
+
+    def __init__(self, module, facts):
+        self._module, self._facts, self._cost, self._reaching = module, facts, {}, set()
+
+    def get(self, funcidx):
+        """Of a brief function whether it reaches imports, None of others."""
+        _cost(self._module, self._facts, funcidx, self._cost, self._reaching)
+        return funcidx in self._reaching if self._cost[funcidx] <= config.BRIEF_INSTRUCTIONS else None
 
 
 def _cost(module, facts, start, cost, reaching):
@@ -81,7 +85,7 @@ def inside(code, funcidx):
 def lazy(code, funcidx):
     """Plan for jit mode, when `funcidx` is first called: a small module as a whole, of a large one a
     neighbourhood without what is compiled already. Functions that only direct calls reach need no entry."""
-    total = sum(f.instructions for f in code.facts)
+    total = code.facts.instructions
     if total <= config.MODULE_UNIT_INSTRUCTIONS and not code.units:
         members = set(range(code.first, len(code.module.funcs)))
         return members, sorted(escaping(code.module) | {funcidx}), ()
