@@ -24,11 +24,17 @@ class Interrupt:
             return False
         env = exec_env.at(ctypes.c_uint64.from_address(thread + THREAD.env).value)
         if env is not None:
-            env.requested = self
-            env.put(EXEC_ENV.request, 1)
+            env.request(self.take)
             env.wake()
             signals.poke(ctypes.c_uint64.from_address(thread + THREAD.id).value)
         return True
+
+    def take(self):
+        """The exception if it has still to be raised, which is done then."""
+        if self.done:
+            return None
+        self.done = True
+        return self.error
 
     def cancel(self):
         """Not to be raised any more."""
@@ -39,8 +45,8 @@ class Interrupt:
 def raise_requested(address, *_):
     env = exec_env.at(address)
     env.put(EXEC_ENV.request, 0)
-    request, env.requested = env.requested, None
-    if not request.done:
-        request.done = True
-        raise request.error
+    take, env.requested = env.requested, None
+    error = take()
+    if error is not None:
+        raise error
     return 0
