@@ -102,7 +102,7 @@ class Function(native.callable_base()):
     @property
     def _numba_type_(self):
         """What numba calls the type of this object, None if its values are not all numbers."""
-        from pyjit_wasm.numba_support import type_of
+        from pyjit_wasm.numba_calls import type_of
 
         return type_of(self)
 
