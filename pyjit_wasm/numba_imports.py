@@ -51,7 +51,7 @@ def _compile(dispatcher, functype):
     try:
         if params not in dispatcher.overloads:
             dispatcher.compile(params)
-    except (NumbaError, RuntimeError) as error:  # the latter: it has only the signatures it was declared with
+    except (NumbaError, TypeError, RuntimeError) as error:  # its errors; too few types; only declared types are allowed
         raise TypeError(f"{functype} wanted, numba cannot compile {name}() for that: {error}") from error
     compiled = dispatcher.overloads[params]
     if compiled.objectmode or not _fits(compiled.signature.return_type, functype.results):
