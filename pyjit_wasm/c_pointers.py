@@ -3,7 +3,6 @@ import ctypes
 import functools
 
 from pyjit_wasm.codegen import native
-from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.layout import CALL_SITE
 from pyjit_wasm.types import F32, F64, I32, I64
 
@@ -45,7 +44,7 @@ def c_function(function, exec_env=None):
     functype = function.type
     if len(functype.results) > 1 or not all(t in C_TYPES for t in (*functype.params, *functype.results)):
         raise TypeError(f"C has no functions of type {functype}")
-    env = function._env if exec_env is None else _of_instance(getattr(exec_env, "_env", exec_env), function)
+    env = function._env if exec_env is None else _of_instance(exec_env, function)
     keep_gil = function._site[CALL_SITE.keep_gil // 8]
     site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, function._inst.address, keep_gil)
     thunk = native.load_thunk(functype, ctypes.addressof(site))
@@ -57,12 +56,14 @@ def c_function(function, exec_env=None):
     return pointer
 
 
-def _of_instance(env, function):
-    if not isinstance(env, ExecEnv):
-        raise TypeError(f"an ExecEnv is required, not {type(env).__name__}")
-    if env.instance is None or env.instance() is not function.instance:
+def _of_instance(exec_env, function):
+    from pyjit_wasm.exec_env import ExecEnv
+
+    if not isinstance(exec_env, ExecEnv):
+        raise TypeError(f"an ExecEnv is required, not {type(exec_env).__name__}")
+    if exec_env._env.instance() is not function.instance:
         raise ValueError("the exec_env belongs to another instance")
-    return env
+    return exec_env._env
 
 
 @functools.cache

@@ -88,7 +88,7 @@ class Function(native.callable_base()):
         whose `.address` is for other libraries. C may call it in any thread, with or without the GIL, as long as the
         object lives.
 
-        It runs with `exec_env`, an ExecEnv of the same instance, or the one that calls from Python use. One exec_env runs
+        It runs with `exec_env`, an ExecEnv of the same instance, or the one that calls of this object use. One exec_env runs
         in one thread at a time. After a trap or a Python exception C gets 0, and further calls return 0 at once, until the
         exception is raised where Python can take it: see CFunction.
 

@@ -359,7 +359,7 @@ def test_an_exec_env_that_another_thread_runs(load, unraisable):
 
 def test_an_exec_env_of_its_own(load):
     inst, other = (load(WAT, {"env": {"host": int}}) for _ in range(2))
-    small = inst._inst.new_exec_env(4096)
+    small = wasm.ExecEnv(inst, 4096)
     pointer = inst.exports.div.c_function(small)
     assert pointer(6, 2) == 3
     assert plain(pointer)(6, 0) == 0
@@ -369,12 +369,24 @@ def test_an_exec_env_of_its_own(load):
     with pytest.raises(ValueError, match="another instance"):
         other.exports.div.c_function(small)
     with pytest.raises(TypeError, match="ExecEnv is required"):
-        inst.exports.div.c_function(5)
+        inst.exports.div.c_function(inst.exports.div)
+
+
+def test_a_function_of_an_exec_env(load):
+    """Its pointer runs with that exec_env too."""
+    inst = load(WAT, {"env": {"host": int}})
+    with wasm.ExecEnv(inst, 4096) as env:
+        bound = env.function("div")
+        pointer = bound.c_function()
+        assert plain(pointer)(6, 2) == 3 and plain(pointer)(6, 0) == 0
+        assert inst.exports.div(6, 2) == 3
+        with pytest.raises(wasm.Trap, match="integer divide by zero"):
+            bound(6, 2)
 
 
 def test_a_closed_exec_env(load, unraisable):
     inst = load(WAT, {"env": {"host": int}})
-    env = inst._inst.new_exec_env(4096)
+    env = wasm.ExecEnv(inst, 4096)
     pointer = inst.exports.div.c_function(env)
     plain(pointer)(1, 0)
     env.close()

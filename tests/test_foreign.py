@@ -186,7 +186,7 @@ def test_compiled_libraries(load, ffi, tmp_path, monkeypatch):
 # --- what cannot be
 
 def test_another_type(load):
-    with pytest.raises(wasm.LinkError, match=r"incompatible import type for c.f: .* wanted, a C function \[i32\] -> \[i32\] given"):
+    with pytest.raises(wasm.LinkError, match=r"type for c.f: .* wanted, a C function \[i32\] -> \[i32\] given"):
         load(caller("i64 -> i64"), {"c": {"f": INTS(abs)}})
 
 

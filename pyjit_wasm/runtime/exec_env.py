@@ -20,7 +20,7 @@ class ExecEnv:
     """Owns an EXEC_ENV struct, its stack buffer of `stack_size` bytes (zeroed; 0: none), and the
     room for traces. `address` is the struct's. Belongs to one thread at a time: see `runtime.ownership`.
     `instance`: weak reference to the ModuleInstance it was made for, if any; `public`: to the object Python has for it.
-    `requested`: gives the exception that is to be raised in what it runs, or None (`runtime.interrupts`); `waiting`: ends a `memory.atomic.wait`."""
+    `requested`: gives the exception that is to be raised in what it runs, or None; `waiting`: ends a `memory.atomic.wait`."""
 
     def __init__(self, stack_size, instance=None):
         self.stack_size = stack_size
@@ -162,6 +162,17 @@ def raise_in_use(address, *_):
     if env.closed:
         raise InUseError("this exec_env is closed")
     raise InUseError("this instance is running in another thread, or interrupted by this signal handler")
+
+
+@provides
+def raise_requested(address, *_):
+    env = _by_address[address]
+    env.put(EXEC_ENV.request, 0)
+    take, env.requested = env.requested, None
+    error = take()
+    if error is not None:
+        raise error
+    return 0
 
 
 @provides

@@ -6,8 +6,7 @@ see `codegen.signal_handlers`. The request stands in the innermost exec_env of t
 import ctypes
 
 from pyjit_wasm.runtime import exec_env, signals
-from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
-from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.runtime.layout import THREAD
 
 
 class Interrupt:
@@ -39,14 +38,3 @@ class Interrupt:
     def cancel(self):
         """Not to be raised any more."""
         self.done = True
-
-
-@provides
-def raise_requested(address, *_):
-    env = exec_env.at(address)
-    env.put(EXEC_ENV.request, 0)
-    take, env.requested = env.requested, None
-    error = take()
-    if error is not None:
-        raise error
-    return 0
