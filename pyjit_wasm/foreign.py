@@ -14,7 +14,7 @@ def c_function(thing, functype):
     called as a Python object: without declared types, or with types that wasm does not have.
 
     Raises TypeError for what has no address or cannot be compiled for the import, with a text for people."""
-    ctypes, module = sys.modules["ctypes"], type(thing).__module__
+    ctypes, module = sys.modules["ctypes"], str(type(thing).__module__)
     if module.startswith("numba."):
         from pyjit_wasm import numba_imports
 

@@ -7,6 +7,7 @@ from numba.core.ccallback import CFunc
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
+from numba.core.registry import cpu_target
 
 from pyjit_wasm import foreign
 from pyjit_wasm.codegen import abi, native
@@ -25,12 +26,13 @@ def c_function(thing, functype):
         own = foreign.signature([_value_type(t) for t in thing._sig.args], results)
         return None if own is None else (thing.address, own)
     numbers = all(t in NUMBA_TYPES for t in (*functype.params, *functype.results))
-    if not isinstance(thing, Dispatcher) or not numbers or not abi.in_registers(functype.results):
+    on_cpu = isinstance(thing, Dispatcher) and thing.targetdescr is cpu_target
+    if not on_cpu or not numbers or not abi.in_registers(functype.results):
         return None
     found = _compiled.setdefault(thing, {})
     if functype not in found:
         found[functype] = _compile(thing, functype)
-    return found[functype][0], functype
+    return found[functype] and (found[functype][0], functype)
 
 
 _compiled = weakref.WeakKeyDictionary()  # Dispatcher: {FuncType: (address of the C function, the library it is in)}
@@ -46,6 +48,7 @@ def _value_type(kind):
 
 @global_compiler_lock
 def _compile(dispatcher, functype):
+    """(address of a C function, what keeps it), None if numba runs the function in object mode."""
     name = dispatcher.py_func.__name__
     params = tuple([NUMBA_TYPES[t] for t in functype.params])
     try:
@@ -54,7 +57,9 @@ def _compile(dispatcher, functype):
     except (NumbaError, TypeError, RuntimeError) as error:  # its errors; too few types; only declared types are allowed
         raise TypeError(f"{functype} wanted, numba cannot compile {name}() for that: {error}") from error
     compiled = dispatcher.overloads[params]
-    if compiled.objectmode or not _fits(compiled.signature.return_type, functype.results):
+    if compiled.objectmode:
+        return None
+    if not _fits(compiled.signature.return_type, functype.results):
         raise TypeError(f"{functype} wanted, numba compiles {name}() as {compiled.signature}")
     context = compiled.target_context
     library = context.codegen().create_library(f"wasm_import.{name}")

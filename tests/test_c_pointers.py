@@ -410,6 +410,28 @@ def test_ctrl_c(child, mode):
     assert done.stdout == "0\ninterrupted\n", done.stderr
 
 
+def test_host_functions(load):
+    pointer = wasm.Function(lambda n: 10 // n, ["i32"], ["i32"]).c_function()
+    divide = plain(pointer, ctypes.c_int32, ctypes.c_int32)
+    assert (divide(5), divide(0), divide(5)) == (2, 0, 0)
+    with pytest.raises(ZeroDivisionError):
+        pointer.check()
+    with pytest.raises(ValueError, match="another instance"):
+        pointer.function.c_function(wasm.ExecEnv(load(WAT, {"env": {"host": int}})))
+
+
+def test_instances_that_are_linked_while_one_waits(load, exports):
+    """From then on they have one owner; what is pending is reported as before."""
+    pointer = exports.div.c_function()
+    assert plain(pointer)(1, 0) == 0
+    run = load(CALLER, {"c": {"f": exports.div}}).exports.run
+    assert run(6, 2) == 3  # in the exec_env of the other instance
+    assert plain(pointer)(6, 2) == 0
+    with pytest.raises(wasm.Trap, match="integer divide by zero"):
+        exports.div(6, 2)
+    assert plain(pointer)(6, 2) == exports.div(6, 2) == run(6, 2) == 3
+
+
 # --- lifetime
 
 def test_what_it_keeps_alive(load):

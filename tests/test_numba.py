@@ -169,6 +169,11 @@ def test_njit_that_does_not_fit(load, function, text):
         load(caller("i32", "i32"), {"c": {"f": function}})
 
 
+def test_object_mode_is_python(load):
+    function = numba.jit(forceobj=True)(lambda n: len(str(n)))
+    assert load(caller("i32", "i32"), {"c": {"f": function}}).exports.run(12345) == 5
+
+
 def test_njit_with_declared_types(load):
     function = njit("int32(int32)")(lambda n: n * 2)
     assert load(caller("i32", "i32"), {"c": {"f": function}}).exports.run(21) == 42
@@ -377,6 +382,21 @@ def test_a_c_pointer_in_compiled_code(exports):
     with pytest.raises(wasm.Trap, match="integer divide by zero"):
         exports.div(1, 1)
     assert compiled(5) == 2
+
+
+def test_a_thread_that_python_does_not_know(load, exports):
+    """pthread_create runs wasm, which calls compiled code, which calls wasm, which traps."""
+    div = exports.div
+    inst = load(caller("i64", "i64"), {"c": {"f": njit(lambda n: div(100, n))}})
+    pointer, c = inst.exports.run.c_function(), ctypes.CDLL(None)
+    for number in (4, 0):
+        thread, result = ctypes.c_ulong(), ctypes.c_int64()
+        assert not c.pthread_create(ctypes.byref(thread), None, pointer, ctypes.c_void_p(number))
+        assert not c.pthread_join(thread, ctypes.byref(result))
+        assert result.value == (25 if number else 0)
+    with pytest.raises(wasm.Trap, match="integer divide by zero"):
+        pointer.check()
+    assert inst.exports.run(5) == 20
 
 
 # --- threads

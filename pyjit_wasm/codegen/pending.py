@@ -11,12 +11,13 @@ declare void @PyErr_WriteUnraisable(ptr) nounwind
 
 
 def keep_error():
-    """`rt_keep_error(env)`: called with the GIL held and a Python exception set, which is kept pending in `env`, or in
+    """`rt_keep_error(env)`: called with the GIL held. A Python exception that is set is kept pending in `env`, or in
     what this thread runs if that is null. Where it cannot be kept it goes to `sys.unraisablehook`."""
     f = Function("void", "rt_keep_error", "ptr %env")
     error = f.let("alloca [3 x ptr]")
     where = f"ptr {error}, ptr {f.at(error, 8)}, ptr {f.at(error, 16)}"
     f.do(f"call void @PyErr_Fetch({where})")
+    f.unlikely(f.let(f"icmp eq ptr {f.load('ptr', error)}, null"), "nothing")  # it is kept already
     f.do(f"call void @PyErr_NormalizeException({where})")
     type, value, traceback = (f.load("ptr", error, 8 * i) for i in range(3))
     f.branch(f.let(f"icmp eq ptr {traceback}, null"), "whole", "traced")
@@ -33,5 +34,7 @@ def keep_error():
     f.label("done")
     for thing in (kept, traceback, value, type):
         f.do(f"call void @Py_DecRef(ptr {thing})")
+    f.do("br label %nothing")
+    f.label("nothing")
     f.do("ret void")
     return _DECLARATIONS + str(f)
