@@ -90,11 +90,6 @@ class ExecEnv:
         return error
 
     @property
-    def busy(self):
-        """Whether this thread may not run it: another one does, a signal handler has interrupted it, or it is closed."""
-        return ctypes.c_uint64.from_address(self._owner).value not in (0, process.this_thread())
-
-    @property
     def closed(self):
         return self._words[EXEC_ENV.owned // 8] == _CLOSED
 
@@ -159,9 +154,10 @@ def raise_in_use(address, *_):
     env = _by_address[address]
     if env.pending is not None:
         raise env.take_pending()
-    if env.closed:
-        raise InUseError("this exec_env is closed")
-    raise InUseError("this instance is running in another thread, or interrupted by this signal handler")
+    error = InUseError("this exec_env is closed" if env.closed else
+                       "this instance is running in another thread, or interrupted by this signal handler")
+    error.refused_by = env.address
+    raise error
 
 
 @provides
@@ -178,10 +174,10 @@ def raise_requested(address, *_):
 @provides
 def keep_pending(error, address, _):
     """A call from C with the exec_env at `address` has failed with the exception at `error`; 0 stands for the exec_env that
-    this thread runs wasm with. One that is busy elsewhere keeps nothing: its error belongs to what this thread runs."""
+    this thread runs wasm with. One that refuses to run keeps nothing: that belongs to what this thread runs."""
     error, outer = ctypes.cast(error, ctypes.py_object).value, current()
     env = _by_address[address] if address else outer
-    if env is not None and env.busy:
+    if getattr(error, "refused_by", None) == address:
         env = None if env is outer else outer
     if env is None:
         raise error
