@@ -16,6 +16,7 @@ from typing import Callable
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # pyjit_wasm of this repository, installed or not
 
 import calls
+import native_calls
 import report
 import rounds
 import startup
@@ -30,7 +31,7 @@ INTERPRETER_RATIOS = (("interp", "pywasm3"), ("interp", "native"), ("pywasm3", "
 LONG = ("jit", "tiered", "tiered process")
 LONG_RATIOS = (("tiered", "jit"), ("tiered process", "jit"))
 OUR_MODES = ("interp", "jit", "tiered")
-PARTS = ("optimised", "long", "interpreters", "calls", "threads", "startup")
+PARTS = ("optimised", "long", "interpreters", "calls", "native", "threads", "startup")
 SizeOf = Callable[[Kernel], Size]
 
 
@@ -117,6 +118,11 @@ def calls_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[s
     return f"## Calls\n\nBeyond the empty loop.\n\n{report.calls_section(table)}", table
 
 
+def native_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
+    table = native_calls.measure(arguments.modes, arguments.rounds)
+    return f"## Calls without Python\n\nIn loops, the loop included.\n\n{report.calls_section(table)}", table
+
+
 def threads_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
     modes = [mode for mode in OUR_MODES if mode in arguments.modes]
     table = threads.parallel(modes, arguments.rounds)
@@ -132,8 +138,8 @@ def startup_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple
     return text, [("process start", samples)]
 
 
-PART_FUNCTIONS = dict(zip(PARTS, (optimised_part, long_part, interpreter_part, calls_part, threads_part,
-                                 startup_part)))
+PART_FUNCTIONS = dict(zip(PARTS, (optimised_part, long_part, interpreter_part, calls_part, native_part,
+                                 threads_part, startup_part)))
 
 
 def main() -> int:

@@ -83,6 +83,29 @@ class Function(native.callable_base()):
         self._cells(ctypes.addressof(cells))
         return tuple([_result(valtype, bits) for valtype, bits in zip(results, from_words(results, cells))])
 
+    def c_function(self, exec_env=None):
+        """A C function pointer that calls this function: a ctypes function object, a `pyjit_wasm.c_pointers.CFunction`,
+        whose `.address` is for other libraries. C may call it in any thread, with or without the GIL, as long as the
+        object lives.
+
+        It runs with `exec_env`, an ExecEnv of the same instance, or the one that calls of this object use. One exec_env runs
+        in one thread at a time. After a trap or a Python exception C gets 0, and further calls return 0 at once, until the
+        exception is raised where Python can take it: see CFunction.
+
+        Raises TypeError for functions whose parameters and results C does not have (only numbers, one result at most),
+        ValueError for an ExecEnv of another instance.
+        """
+        from pyjit_wasm.c_pointers import c_function
+
+        return c_function(self, exec_env)
+
+    @property
+    def _numba_type_(self):
+        """What numba calls the type of this object, None if its values are not all numbers."""
+        from pyjit_wasm.numba_calls import type_of
+
+        return type_of(self)
+
     def __eq__(self, other):
         return isinstance(other, Function) and self._inst.address == other._inst.address
 

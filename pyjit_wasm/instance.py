@@ -172,7 +172,10 @@ def _look_up(wanted, imports):
 def _adapt(wanted, value):
     """A store object made from a plain Python value."""
     if isinstance(wanted.type, DefType) and callable(value):
-        pointer = foreign.c_function(value)
+        try:
+            pointer = foreign.c_function(value, wanted.type.comp)
+        except TypeError as error:
+            raise LinkError(f"incompatible import type for {wanted.module}.{wanted.name}: {error}") from error
         if pointer is None:
             return function.host_function(value, wanted.type)
         if pointer[1] == wanted.type.comp:

@@ -78,10 +78,10 @@ class Entry:
         for i, offset in enumerate(SAVED):
             f.store("i64", f.load("i64", self.saved, 8 * i), self.env, offset)
         f.store("ptr", self.outer, "%thread", THREAD.env)
-        f.store("ptr", self.owner_before, f.load("ptr", self.env, EXEC_ENV.owner))
         outermost = f.let(f"icmp eq ptr {self.owner_before}, null")  # a request is for what runs now
         request = f.load("i64", self.env, EXEC_ENV.request)
         f.store("i64", f.let(f"select i1 {outermost}, i64 0, i64 {request}"), self.env, EXEC_ENV.request)
+        f.do(f"store atomic ptr {self.owner_before}, ptr {self.owner} release, align 8")  # perhaps without the GIL: the last
 
     def failures(self):
         f, env = self.f, self.env
@@ -175,7 +175,7 @@ class Entry:
     def _take_ownership(self):
         """Only the thread that owns an exec_env may run it; the GIL protects taking it."""
         f = self.f
-        word = f.load("ptr", self.env, EXEC_ENV.owner)
+        word = self.owner = f.load("ptr", self.env, EXEC_ENV.owner)  # while it runs, `owner` may point elsewhere
         if self.from_c:
             f.branch(f.let(f"icmp eq ptr {f.load('ptr', word)}, %thread"), "owned", "claim")
             f.label("claim")

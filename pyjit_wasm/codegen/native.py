@@ -82,6 +82,31 @@ class StatusTrampolines:
         self.call_native_code = ctypes.addressof(self._code)
 
 
+class CTrampolines:
+    """Those for callers in C; `c_enter` is None if there are several results."""
+
+    def __init__(self, letters):
+        load_support()
+        data = objects.build("c calls", letters, lambda: _c_calls().source(letters), "code", use_cache)
+        self._loaded = loader.load(data, arena.host, externals)
+        symbols = self._loaded.symbols
+        self.njit_enter, self.c_enter = symbols["njit_enter"], symbols.get("c_enter")
+
+
+def _c_calls():
+    from pyjit_wasm.codegen import c_calls
+
+    return c_calls
+
+
+def load_thunk(functype, site):
+    """A C function of a FuncType that calls the function of the CALL_SITE at address `site`: a Loaded, which gives its
+    page back when it dies, with the symbol `thunk`."""
+    letters, target = abi.signature(functype), c_trampolines(functype).c_enter
+    data = objects.build("thunk", letters, lambda: _c_calls().thunk(letters), "code", use_cache)
+    return loader.load(data, arena.host, {"site": site, "target": target})
+
+
 def _statuses_source(letters):
     from pyjit_wasm.codegen import statuses
 
@@ -115,6 +140,11 @@ def trampolines(functype):
 def status_trampolines(functype):
     """The StatusTrampolines of a FuncType."""
     return _of_signature(StatusTrampolines, functype)
+
+
+def c_trampolines(functype):
+    """The CTrampolines of a FuncType of numbers."""
+    return _of_signature(CTrampolines, functype)
 
 
 # --- native base types, made with PyType_FromSpec because Python classes can have neither slot

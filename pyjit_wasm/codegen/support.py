@@ -3,7 +3,7 @@
 One object, loaded once per process into the host arena. Everything here is named `rt_*`. Guest code
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
-from pyjit_wasm.codegen import bulk, signal_handlers, unwinding
+from pyjit_wasm.codegen import bulk, pending, signal_handlers, unwinding
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, MEM, RUNTIME, SERVICE
 
@@ -277,4 +277,5 @@ def source(retry_signal, mem_offset):
     """IR text of the whole support object."""
     handlers = signal_handlers.fault_handler() + signal_handlers.interrupt_handler(retry_signal)
     return "".join((DECLARATIONS, COLD, unwinding.source(), handlers, check(), service(), exceptions(), hold_exception(),
-                    other_type(), bulk.source(), link_functions(), get_buffer(mem_offset)))
+                    other_type(), bulk.source(), link_functions(), get_buffer(mem_offset),
+                    pending.keep_error()))

@@ -20,7 +20,7 @@ class ExecEnv:
     """Owns an EXEC_ENV struct, its stack buffer of `stack_size` bytes (zeroed; 0: none), and the
     room for traces. `address` is the struct's. Belongs to one thread at a time: see `runtime.ownership`.
     `instance`: weak reference to the ModuleInstance it was made for, if any; `public`: to the object Python has for it.
-    `requested`: what another thread wants to be raised (`runtime.interrupts`); `waiting`: ends a `memory.atomic.wait`."""
+    `requested`: gives the exception that is to be raised in what it runs, or None; `waiting`: ends a `memory.atomic.wait`."""
 
     def __init__(self, stack_size, instance=None):
         self.stack_size = stack_size
@@ -28,11 +28,12 @@ class ExecEnv:
         self.requested, self.waiting = None, None
         self._words = (ctypes.c_uint64 * (_WORDS + config.MAX_TRACE))()
         self.address = ctypes.addressof(self._words)
+        self.pending, self._owner = None, self.address + EXEC_ENV.owned
         self._buffer = _stack_buffer(stack_size) if stack_size else None
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer)) if stack_size else 0
         for offset, value in ((EXEC_ENV.stack, start), (EXEC_ENV.stack_end, start + stack_size),
                               (EXEC_ENV.top, start), (EXEC_ENV.trace, self.address + EXEC_ENV.size),
-                              (EXEC_ENV.owner, self.address + EXEC_ENV.owned)):
+                              (EXEC_ENV.owner, self._owner)):
             self.put(offset, value)
         _by_address[self.address] = self
 
@@ -52,10 +53,41 @@ class ExecEnv:
         """The code addresses of the last trap, innermost first."""
         return self._words[_WORDS:_WORDS + self._words[EXEC_ENV.trace_len // 8]]
 
+    def request(self, take):
+        """Have the wasm that it runs look at `take()`, an exception to be raised or None."""
+        self.requested = take
+        self.put(EXEC_ENV.request, 1)
+
     def wake(self):
         """End a `memory.atomic.wait` that it is in."""
         if self.waiting is not None:
             self.waiting()
+
+    def set_owner(self, word):
+        """Share the ownership word at an address with other exec_envs."""
+        self._owner = word
+        if self.pending is None:
+            self.put(EXEC_ENV.owner, word)
+
+    def keep_pending(self, error):
+        """Keep the exception of a call from C until it is reported: by `take_pending`, to a call from Python, which finds
+        an owner that is no thread, or behind the C function if wasm called that."""
+        if self.pending is None:
+            self.pending = error
+            self.put(EXEC_ENV.pending, _PENDING)
+            self.put(EXEC_ENV.owner, self.address + EXEC_ENV.pending)
+            outer = current()
+            if outer is not None:
+                outer.request(self.take_pending)
+                ctypes.c_uint64.from_address(outer.thread + THREAD.interrupted).value = 1
+
+    def take_pending(self):
+        """The exception that a call from C has left, which is reported by this, or None."""
+        error, self.pending = self.pending, None
+        if error is not None:
+            self.put(EXEC_ENV.pending, 0)
+            self.put(EXEC_ENV.owner, self._owner)
+        return error
 
     @property
     def closed(self):
@@ -65,8 +97,9 @@ class ExecEnv:
         """Give the stack buffer back; calls raise InUseError from now on. InUseError while one is running."""
         if self.thread:
             raise InUseError("this exec_env is running")
+        self.take_pending()
         self.put(EXEC_ENV.owned, _CLOSED)
-        self.put(EXEC_ENV.owner, self.address + EXEC_ENV.owned)
+        self.set_owner(self.address + EXEC_ENV.owned)
         for offset in (EXEC_ENV.stack, EXEC_ENV.stack_end, EXEC_ENV.top):
             self.put(offset, 0)
         if self._buffer is not None:
@@ -74,7 +107,7 @@ class ExecEnv:
             self._buffer = None
 
 
-_CLOSED = 2  # an owner that is no thread
+_PENDING, _CLOSED = 1, 2  # owners that are no threads
 
 
 def _stack_buffer(size):
@@ -118,6 +151,34 @@ def raise_trap(status, address, _):
 
 @provides
 def raise_in_use(address, *_):
-    if _by_address[address].closed:
-        raise InUseError("this exec_env is closed")
-    raise InUseError("this instance is running in another thread, or interrupted by this signal handler")
+    env = _by_address[address]
+    if env.pending is not None:
+        raise env.take_pending()
+    error = InUseError("this exec_env is closed" if env.closed else
+                       "this instance is running in another thread, or interrupted by this signal handler")
+    error.refused_by = env.address
+    raise error
+
+
+@provides
+def raise_requested(address, *_):
+    env = _by_address[address]
+    env.put(EXEC_ENV.request, 0)
+    take, env.requested = env.requested, None
+    error = take()
+    if error is not None:
+        raise error
+    return 0
+
+
+@provides
+def keep_pending(error, address, _):
+    """A call from C with the exec_env at `address` has failed with the exception at `error`; 0 stands for the exec_env that
+    this thread runs wasm with. One that refuses to run keeps nothing: that belongs to what this thread runs."""
+    error, outer = ctypes.cast(error, ctypes.py_object).value, current()
+    env = _by_address[address] if address else outer
+    if getattr(error, "refused_by", None) == address:
+        env = None if env is outer else outer
+    if env is None:
+        raise error
+    env.keep_pending(error)

@@ -6,8 +6,7 @@ see `codegen.signal_handlers`. The request stands in the innermost exec_env of t
 import ctypes
 
 from pyjit_wasm.runtime import exec_env, signals
-from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
-from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.runtime.layout import THREAD
 
 
 class Interrupt:
@@ -24,23 +23,18 @@ class Interrupt:
             return False
         env = exec_env.at(ctypes.c_uint64.from_address(thread + THREAD.env).value)
         if env is not None:
-            env.requested = self
-            env.put(EXEC_ENV.request, 1)
+            env.request(self.take)
             env.wake()
             signals.poke(ctypes.c_uint64.from_address(thread + THREAD.id).value)
         return True
 
+    def take(self):
+        """The exception if it has still to be raised, which is done then."""
+        if self.done:
+            return None
+        self.done = True
+        return self.error
+
     def cancel(self):
         """Not to be raised any more."""
         self.done = True
-
-
-@provides
-def raise_requested(address, *_):
-    env = exec_env.at(address)
-    env.put(EXEC_ENV.request, 0)
-    request, env.requested = env.requested, None
-    if not request.done:
-        request.done = True
-        raise request.error
-    return 0

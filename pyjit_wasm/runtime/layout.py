@@ -39,6 +39,7 @@ EXEC_ENV = Struct(
     "next_fp",        # and that frame
     "next_inst",      # INSTANCE of the frame that an exception is looked for, then of the one that catches it
     "exception",      # EXN that is on its way
+    "pending",        # 1 while a failed call from C waits to be reported; `owner` points here then
 )
 PYTHON_EXCEPTION = 0xFFFF
 
@@ -50,8 +51,9 @@ THREAD = Struct(
     "overflow",       # arguments and results that do not fit registers: 16 bytes each
 )
 
-# What a Python-callable export calls: exec_env, function, 1 when the GIL is kept.
-CALL_SITE = Struct("env", "func", "keep_gil")
+# What an export calls: exec_env, function, 1 when the GIL is kept; for callers from numba the trampoline `njit_enter`,
+# 0 until there is one.
+CALL_SITE = Struct("env", "func", "keep_gil", "njit_enter")
 
 # A function instance (spec 4.2.6). `entry` and `ip` are the only links between tiers.
 FUNC = Struct(
@@ -94,7 +96,7 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
             "raise_in_use", "raise_requested", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
             "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
-            "status_entry", "memory_wait32", "memory_wait64", "memory_notify")
+            "status_entry", "keep_pending", "memory_wait32", "memory_wait64", "memory_notify")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 

@@ -9,7 +9,6 @@ import weakref
 
 from pyjit_wasm.errors import InUseError
 from pyjit_wasm.runtime import process
-from pyjit_wasm.runtime.layout import EXEC_ENV
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, MemoryInst, TableInst
 
 
@@ -30,7 +29,7 @@ class Owner:
 
     def admit(self, env):
         self.envs.add(env)
-        env.put(EXEC_ENV.owner, ctypes.addressof(self.word))
+        env.set_owner(ctypes.addressof(self.word))
         env.keeps = self
 
     def join(self, other):
