@@ -70,6 +70,11 @@ def split(types):
     return places
 
 
+def all_registers():
+    """LLVM types of all registers that parameters may be in."""
+    return ["i64"] * _INTEGERS + [VECTOR] * _FLOATS
+
+
 def formal(types):
     """Text of the parameters in registers, after others: `%a<index>`."""
     return "".join(f", {types[i]} %a{i}" for i in split(types)[0])

@@ -27,6 +27,8 @@ def set_handlers(exit, unwind):
 
 
 _support = None
+_prepare = (ctypes.c_uint64 * 1)()
+prepare_code = ctypes.addressof(_prepare)   # threaded code of functions that are not ready
 
 
 def _support_source():
@@ -48,38 +50,62 @@ def load_support():
                 signals.install(loaded.symbols["rt_on_fault"], loaded.symbols["rt_on_interrupt"])
                 for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add")):
                     process.put(place, loaded.symbols[name])
+                _prepare[0] = loaded.symbols["rt_prepare"]
                 _support = loaded
     return _support.symbols
 
 
-class Trampolines:
-    """The trampolines of one signature, as addresses; `call_native_code` is threaded code."""
+class _Trampolines:
+    """Those of one signature, as addresses; each part is loaded when one of it is first wanted. `call_native_code` is
+    threaded code. `kind`, `sources`: for the cache, and the module that writes a part; `parts` {name: part}."""
 
     def __init__(self, letters):
         load_support()
-        identity = f"{letters} {CALL_SITE_POINTER}"
-        data = objects.build("signature", identity, lambda: _trampolines_source(letters), "code", use_cache)
-        self._loaded = loader.load(data, arena.host, externals)
-        symbols = self._loaded.symbols
-        self.py_enter, self.cells_enter = symbols["py_enter"], symbols["cells_enter"]
-        self.py_host, self.c_host = symbols["py_host"], symbols["c_host"]
-        self.lazy, self.to_interp = symbols["lazy"], symbols["to_interp"]
-        self._code = (ctypes.c_uint64 * 1)(symbols["call_native"])
-        self.call_native_code = ctypes.addressof(self._code)
+        self._letters, self._loaded = letters, []
+
+    def __getattr__(self, name):
+        part = self.parts.get(name)
+        if part is None:
+            raise AttributeError(name)
+        with loading:
+            if name not in vars(self):
+                self._load(part)
+        return vars(self)[name]
+
+    def _load(self, part):
+        identity = f"{part} {self._letters} {CALL_SITE_POINTER}"
+        data = objects.build(self.kind, identity, lambda: self.source(part), "code", use_cache)
+        loaded = loader.load(data, arena.host, externals)
+        self._loaded.append(loaded)
+        for name, address in loaded.symbols.items():
+            if name == "call_native":
+                self._code = (ctypes.c_uint64 * 1)(address)
+                name, address = "call_native_code", ctypes.addressof(self._code)
+            if name in self.parts:
+                setattr(self, name, address)
 
 
-class StatusTrampolines:
+class Trampolines(_Trampolines):
+    kind = "signature"
+    parts = {"py_enter": "enter", "cells_enter": "cells", "py_host": "host", "c_host": "host", "to_interp": "tiers",
+             "call_native_code": "tiers"}
+
+    def source(self, part):
+        from pyjit_wasm.codegen import signatures
+
+        return signatures.source(part, self._letters, CALL_SITE_POINTER)
+
+
+class StatusTrampolines(_Trampolines):
     """Those for modules with exceptions."""
 
-    def __init__(self, letters):
-        load_support()
-        data = objects.build("statuses", letters, lambda: _statuses_source(letters), "code", use_cache)
-        self._loaded = loader.load(data, arena.host, externals)
-        symbols = self._loaded.symbols
-        self.throwing, self.catching = symbols["throwing"], symbols["catching"]
-        self.lazy, self.to_interp = symbols["lazy"], symbols["to_interp"]
-        self._code = (ctypes.c_uint64 * 1)(symbols["call_native"])
-        self.call_native_code = ctypes.addressof(self._code)
+    kind = "statuses"
+    parts = {"throwing": "throwing", "catching": "catching", "to_interp": "tiers", "call_native_code": "tiers"}
+
+    def source(self, part):
+        from pyjit_wasm.codegen import statuses
+
+        return statuses.source(part, self._letters)
 
 
 class CTrampolines:
@@ -105,18 +131,6 @@ def load_thunk(functype, site):
     letters, target = abi.signature(functype), c_trampolines(functype).c_enter
     data = objects.build("thunk", letters, lambda: _c_calls().thunk(letters), "code", use_cache)
     return loader.load(data, arena.host, {"site": site, "target": target})
-
-
-def _statuses_source(letters):
-    from pyjit_wasm.codegen import statuses
-
-    return statuses.source(letters)
-
-
-def _trampolines_source(letters):
-    from pyjit_wasm.codegen import signatures
-
-    return signatures.source(letters, CALL_SITE_POINTER)
 
 
 _trampolines = {}

@@ -206,11 +206,13 @@ def c_host(s):
     return str(f)
 
 
-def source(letters, site_offset):
-    """IR text of the trampolines of one signature. `site_offset`: where a callable keeps its CALL_SITE."""
+def source(part, letters, site_offset):
+    """IR text of a part of the trampolines of one signature. `site_offset`: where a callable keeps its CALL_SITE."""
     s = Signature(letters)
-    functions = [enter(s, "py_enter", _Objects(), site_offset), enter(s, "cells_enter", _Cells(), site_offset),
-                 py_host(s), c_host(s), *between_tiers(s)]
+    functions = {"enter": lambda: [enter(s, "py_enter", _Objects(), site_offset)],
+                 "cells": lambda: [enter(s, "cells_enter", _Cells(), site_offset)],
+                 "host": lambda: [py_host(s), c_host(s)],
+                 "tiers": lambda: between_tiers(s)}[part]()
     texts = ('@width = private constant [31 x i8] c"integer does not fit the width\\00"\n'
              '@length = private constant [19 x i8] c"a v128 is 16 bytes\\00"\n'
              '@count = private constant [24 x i8] c"wrong number of results\\00"\n'

@@ -3,7 +3,7 @@
 One object, loaded once per process into the host arena. Everything here is named `rt_*`. Guest code
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
-from pyjit_wasm.codegen import bulk, pending, signal_handlers, unwinding
+from pyjit_wasm.codegen import bulk, pending, signal_handlers, tiers, unwinding
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, MEM, RUNTIME, SERVICE
 
@@ -276,6 +276,6 @@ def get_buffer(mem_offset):
 def source(retry_signal, mem_offset):
     """IR text of the whole support object."""
     handlers = signal_handlers.fault_handler() + signal_handlers.interrupt_handler(retry_signal)
-    return "".join((DECLARATIONS, COLD, unwinding.source(), handlers, check(), service(), exceptions(), hold_exception(),
+    return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), handlers, check(), service(), exceptions(), hold_exception(),
                     other_type(), bulk.source(), link_functions(), get_buffer(mem_offset),
                     pending.keep_error()))

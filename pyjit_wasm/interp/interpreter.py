@@ -1,6 +1,5 @@
 """The interpreter's handlers, loaded: one set with guard pages, one with explicit bounds checks."""
 import bisect
-import ctypes
 import weakref
 
 from pyjit_wasm.codegen import native, objects
@@ -23,7 +22,7 @@ class _Handlers(dict):
 
 
 class Interpreter:
-    """`handlers`: {form name: address}; `prepare_code`: threaded code of functions without code yet."""
+    """`handlers`: {form name: address}."""
 
     is_handlers, is_native = True, False
 
@@ -32,8 +31,6 @@ class Interpreter:
         self._explicit, self._objects, self._addresses = explicit, [], []
         self.handlers = _Handlers(self._load_vectors)
         self._load("handlers", lambda: _sources().source(explicit), RUNTIME.handlers_lo, RUNTIME.handlers_hi)
-        self._code = (ctypes.c_uint64 * 1)(self.handlers["prepare"])
-        self.prepare_code = ctypes.addressof(self._code)
         native.set_handlers(self.handlers["exit"], self.handlers["unwind"])
 
     def _load_vectors(self):

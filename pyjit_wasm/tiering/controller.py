@@ -2,8 +2,9 @@
 import ctypes
 
 from pyjit_wasm import config
-from pyjit_wasm.codegen import native
-from pyjit_wasm.runtime.layout import FUNC, INSTANCE_OBJECT
+from pyjit_wasm.codegen import abi, native
+from pyjit_wasm.runtime import process
+from pyjit_wasm.runtime.layout import FUNC, INSTANCE_OBJECT, THREAD
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.tiering import units
 from pyjit_wasm.tiering.module_code import NEVER, TOO_LARGE
@@ -23,9 +24,10 @@ def running_instance(func):
 
 @provides
 def prepare(func, _from_interpreter, _):
-    """A function without code is being called: make what its instance's mode wants."""
+    """A function without code is being called: make what its instance's mode wants. Arguments in memory stay there."""
     instance, funcidx = running_instance(func)
     code = instance.code
+    arguments = _arguments(code.module.funcs[funcidx].comp)
     with code.lock:
         if instance.mode == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
             if funcidx not in code.native:
@@ -33,7 +35,19 @@ def prepare(func, _from_interpreter, _):
         else:
             code.translate(funcidx)
         code.publish(funcidx)
+    if arguments:
+        ctypes.memmove(_overflow(), arguments, len(arguments))
     return 0
+
+
+def _overflow():
+    return _word(process.this_thread() + THREAD.overflow).value
+
+
+def _arguments(functype):
+    """The memory that arguments are in which do not fit registers, as bytes; Python that runs now may call wasm too."""
+    _, memory = abi.split([abi.LLVM[abi.letter(t)] for t in functype.params])
+    return ctypes.string_at(_overflow(), 16 * len(functype.params)) if memory else b""
 
 
 @provides
