@@ -27,6 +27,8 @@ JIT_UNIT_INSTRUCTIONS = 3_000           # jit mode: size of a lazily compiled un
 
 HELD_EXCEPTIONS = 10_000                # exceptions that wasm took a reference to, between two collections
 
+COPY_WITHOUT_GIL = 1 << 20              # copies between Python and a memory from this size on release the GIL
+
 CHUNK = 8 << 20                         # bulk memory operations look for signals so often
 
 BRIEF_INSTRUCTIONS = 4_000              # a call certain to execute fewer keeps the GIL
