@@ -107,6 +107,22 @@ def load_thunk(functype, site):
     return loader.load(data, arena.host, {"site": site, "target": target})
 
 
+class Batch:
+    """The loop over arrays of one signature: `loop` is what NumPy calls with a BATCH."""
+
+    def __init__(self, letters):
+        load_support()
+        data = objects.build("batch", letters, lambda: _batch_source(letters), "code", use_cache)
+        self._loaded = loader.load(data, arena.host, externals)
+        self.loop = self._loaded.symbols["batch"]
+
+
+def _batch_source(letters):
+    from pyjit_wasm.codegen import batch
+
+    return batch.source(letters)
+
+
 def _statuses_source(letters):
     from pyjit_wasm.codegen import statuses
 
@@ -145,6 +161,11 @@ def status_trampolines(functype):
 def c_trampolines(functype):
     """The CTrampolines of a FuncType of numbers."""
     return _of_signature(CTrampolines, functype)
+
+
+def batch(functype):
+    """The Batch of a FuncType."""
+    return _of_signature(Batch, functype)
 
 
 # --- native base types, made with PyType_FromSpec because Python classes can have neither slot
