@@ -12,8 +12,9 @@ _FUNCTION = re.compile(r"(f|osr|entry|batch)\d+")
 
 
 class CompiledUnit:
-    """`entries` {funcidx: address of native code}, `loops` {funcidx: address of what takes over at its loops}, `batches` {funcidx:
-    address of its loop over arrays}, `members` the functions compiled in it, `bytes` of code and constants."""
+    """`entries` {funcidx: address of native code}, `loops` {funcidx: address of what takes over at its loops},
+    `batches` {funcidx: address of its loop over arrays}, `members` the functions compiled in it, `bytes` of code and
+    constants."""
 
     is_handlers, is_native = False, True
 

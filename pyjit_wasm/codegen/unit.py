@@ -1,7 +1,8 @@
 """A compile unit: functions of one module compiled together, so that calls inside are direct.
 
-`@f<idx>` are internal, `fastcc` unless the module makes tail calls; functions that are called from elsewhere have an `@entry<idx>` with the native
-calling convention, functions whose loops running calls may enter an `@osr<idx>`, those called for arrays an `@batch<idx>`.
+`@f<idx>` are internal, `fastcc` unless the module makes tail calls; functions that are called from elsewhere have an
+`@entry<idx>` with the native calling convention, functions whose loops running calls may enter an `@osr<idx>`, functions
+called for arrays a `@batch<idx>`.
 
 Debug information says which instruction of which function every trap and call is: line is the byte
 offset in the module, the subprogram's name the function index, inlining included.
@@ -42,8 +43,9 @@ _LARGE_FRAME = 512  # locals
 
 class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
-    `osr`: those whose loops running calls enter; `batches`: those called for arrays; `explicit`: bounds checks instead of guard pages. `bounded_memories`:
-    those of 32 bits whose last page is never accessible; `status`: functions return one (`codegen.statuses`)."""
+    `osr`: those whose loops running calls enter; `batches`: those called for arrays; `explicit`: bounds checks instead
+    of guard pages. `bounded_memories`: those of 32 bits whose last page is never accessible; `status`: functions
+    return one (`codegen.statuses`)."""
 
     def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False,
                  status=False, batches=()):
