@@ -115,7 +115,8 @@ class Function(native.callable_base()):
         if self._ufunc is None:
             from pyjit_wasm import batch
 
-            self._ufunc = batch.ufunc(self)
+            with native.loading:
+                self._ufunc = self._ufunc or batch.ufunc(self)
         return self._ufunc
 
     def map(self, *arrays, **options):

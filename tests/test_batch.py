@@ -570,3 +570,29 @@ def test_memory_stays(child, mode):
         print(resident() - before)""", timeout=120)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 3 << 20
+
+
+# --- side effects
+
+def test_elements_are_taken_in_order(load_bounded):
+    """Stores, a counter in a global, and an array that is a view of the memory which the function reads and writes."""
+    inst = load_bounded("""(module (memory (export "memory") 2) (global $n (export "n") (mut i32) (i32.const 0))
+      (func (export "count") (param $place i32) (result i32)
+        (i32.store (local.get $place) (global.get $n))
+        (global.set $n (i32.add (global.get $n) (i32.const 1)))
+        (global.get $n))
+      (func (export "sum") (param $place i32) (param $x i32) (result i32)
+        (i32.add (local.get $x) (i32.load (local.get $place)))))""")
+    exports, size = inst.exports, 5000
+    places = numpy.arange(0, 4 * size, 4, dtype="i4")
+    assert exports.count.map(places).tolist() == list(range(1, size + 1)) and exports.n.value == size
+    assert exports.memory.view("<i4", 0, size).tolist() == list(range(size))
+    assert exports.count.map(places[::-1], out=numpy.zeros(2 * size, "i4")[::2])[-1] == 2 * size
+    assert exports.memory.view("<i4", 0, size).tolist() == list(range(2 * size - 1, size - 1, -1))
+    for step in (1, 2):
+        view = exports.memory.view("<i4", 0, step * size + step)[::step]
+        view[:] = 0
+        view[0] = 1
+        # each element is written where the next call reads
+        exports.sum.map(step * places, 3, out=view[1:])
+        assert view.tolist() == [1 + 3 * index for index in range(size + 1)]

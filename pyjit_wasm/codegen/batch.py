@@ -71,19 +71,18 @@ class _Arrays:
             [f.at(p, f.let(f"mul i64 {i}, {s}")) for p, s in zip(self.pointers, self.steps)], call))
 
     def is_contiguous(self):
-        """Whether results lie one behind the other, and what parameters come from too, or is one value."""
+        """Whether there are elements, and results lie one behind the other, and so does what each parameter comes from,
+        unless that is one value."""
         f = self.f
         self.repeated = [f.let(f"icmp eq i64 {step}, 0") for step in self.steps[:self.params]]
         checks = [f.let(f"icmp eq i64 {s}, {_SIZE[t]}") for s, t in zip(self.steps, self.types)]
         checks[:self.params] = [f.let(f"or i1 {a}, {b}") for a, b in zip(checks, self.repeated)]
-        return _reduce(f, "and", checks)
+        return _reduce(f, "and", [f.let("icmp sgt i64 %n, 0"), *checks])
 
     def contiguous(self, call):
-        """In blocks, if there are repeated values: each stands in an array of its own."""
+        """From the block `contiguous` to `end`; in stretches if there are repeated values, each of which is written out."""
         f = self.f
-        arrays = [f"%block{k}" for k in range(self.params)]
-        for array, type in zip(arrays, self.types):
-            f.lines.insert(0, f"  {array} = alloca [{_BLOCK} x {type}], align 16")
+        arrays = [f.room(f"[{_BLOCK} x {type}]", 16) for type in self.types[:self.params]]
         some = _reduce(f, "or", self.repeated)
         span = f.let(f"select i1 {some}, i64 {_BLOCK}, i64 %n")
         f.branch(some, "repeat", "blocks")
@@ -150,7 +149,7 @@ def _each(s):
 
 def _enter(s):
     f = Function("void", "batch", "ptr %args, ptr %dimensions, ptr %steps, ptr %site")
-    entry, flags, n = Entry(f, "%site", from_c=True), f.let("alloca i32"), f.load("i64", "%dimensions")
+    entry, flags, n = Entry(f, "%site", from_c=True), f.room("i32", 4), f.load("i64", "%dimensions")
     f.do(f"call void @llvm.x86.sse.stmxcsr(ptr {flags})")
     _look_for_failure(f)
     entry.open()

@@ -44,12 +44,6 @@ class _Slot(Function):
         self.targets[label] = True
         self.unlikely(self.let(condition), label)
 
-    def room(self, type):
-        """Memory in the frame."""
-        name = self.fresh()
-        self.lines.insert(0, f"  {name} = alloca {type}, align 8")
-        return name
-
     def extent(self):
         """(base, bytes) of the memory as it is now."""
         return self.load("ptr", self.mem, MEM.base), self.load("i64", self.mem, MEM.bytes)
