@@ -53,7 +53,7 @@ def _site(function):
     left = config.BATCH_ELEMENTS if own else _NEVER  # a host function is not compiled
     site = (ctypes.c_uint64 * (BATCH.size // 8))(*function._site, 0, left)
     if own:
-        function.instance.batches[function.index] = site
+        function.instance.batches[ctypes.addressof(site)] = site
     return site
 
 

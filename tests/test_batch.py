@@ -572,6 +572,43 @@ def test_memory_stays(child, mode):
     assert int(done.stdout) < 3 << 20
 
 
+# --- exec_envs
+
+def test_functions_of_an_exec_env(load):
+    """Each has a ufunc of its own; a change of mode reaches all."""
+    inst = load(SOURCE, {"m": {"host": lambda number: number + 1}})
+    env, other, a = wasm.ExecEnv(inst), wasm.ExecEnv(inst, 1 << 16), numpy.arange(3000, dtype="i4")
+    functions = [env.function("sum32"), other.function("sum32"), inst.exports.sum32]
+    assert len({id(function.ufunc) for function in functions}) == 3
+    for mode in ("jit", "interp", "tiered"):
+        inst.mode = mode
+        for function in functions:
+            assert numpy.array_equal(function.map(a, a), 2 * a)
+    assert numpy.array_equal(env.function("call_host").map(a), a + 1)
+    env.close()
+    with pytest.raises(wasm.InUseError):
+        functions[0].map(a, a)
+    assert numpy.array_equal(functions[1].map(a, a), 2 * a)
+
+
+def test_interrupts_from_other_threads(load):
+    inst = load(SOURCE, {"m": {"host": int}})
+    env, error, seen = wasm.ExecEnv(inst), KeyError("stop"), []
+
+    def work():
+        try:
+            env.function("collatz").map(numpy.full(20_000_000, 837_799))
+        except KeyError as raised:
+            seen.append(raised)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not env.interrupt(error):
+        time.sleep(0.001)
+    thread.join(20)
+    assert seen == [error] and inst.exports.ok() == 42
+
+
 # --- side effects
 
 def test_elements_are_taken_in_order(load_bounded):

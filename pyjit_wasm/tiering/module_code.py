@@ -136,7 +136,7 @@ class ModuleCode:
             for funcidx in range(self.first, len(self.module.funcs)):
                 counter = self._swap(instance, funcidx)
                 ctypes.c_uint64.from_address(instance.func_address(funcidx) + FUNC.counter).value = counter
-            for site in instance.batches.values():
+            for site in list(instance.batches.values()):
                 site[BATCH.code // 8], site[BATCH.left // 8] = 0, config.BATCH_ELEMENTS
 
     # --- making code
