@@ -26,7 +26,7 @@ class Memory(native.buffer_base()):
     __slots__ = ("_inst", "__weakref__")
 
     # not __init__: what a view looks into must not be replaced
-    def __new__(cls, min, max=None, *, addr="i32", shared=False):
+    def __new__(cls, min: int, max: int | None = None, *, addr: str = "i32", shared: bool = False) -> "Memory":
         if shared and max is None:
             raise ValueError("shared memory must have maximum")
         return of_store(cls, MemoryInst(MemType(addr, limits(min, max, "pages", addr), bool(shared))))
@@ -36,16 +36,16 @@ class Memory(native.buffer_base()):
         native.set_memory(self, inst.address)
 
     @property
-    def type(self):
+    def type(self) -> MemType:
         """MemType; the minimum is the current size."""
         return self._inst.current_type
 
     @property
-    def pages(self):
+    def pages(self) -> int:
         """Current size in pages of 64 KiB."""
         return self._inst.bytes // config.PAGE
 
-    def grow(self, pages):
+    def grow(self, pages: int) -> int:
         """Add pages of 64 KiB; returns the size before, in pages. Raises ValueError if the maximum or the
         system forbids it."""
         before = self._inst.grow(pages) if pages >= 0 else -1
@@ -53,7 +53,7 @@ class Memory(native.buffer_base()):
             raise ValueError(f"cannot grow memory by {pages} pages")
         return before
 
-    def view(self, dtype="u1", offset=0, count=None):
+    def view(self, dtype: object = "u1", offset: int = 0, count: int | None = None):
         """A NumPy array of the bytes from `offset` on, without a copy and writable: `count` elements of `dtype`, or as
         many as there are whole ones now. Valid for good; see the new pages after growth in a new view. IndexError
         outside the memory, ValueError for a dtype of Python objects."""
@@ -67,14 +67,14 @@ class Memory(native.buffer_base()):
             raise IndexError(_OUTSIDE)
         return numpy.frombuffer(self, dtype, count, offset)
 
-    def read_str(self, offset, size=None, encoding="utf-8"):
+    def read_str(self, offset: int, size: int | None = None, encoding: str = "utf-8") -> str:
         """The string of `size` bytes at `offset`, or without a size up to the first NUL. IndexError outside the memory,
         ValueError without a NUL or if it is wrongly encoded (UnicodeDecodeError)."""
         if size is None:
             size = self._find_nul(offset, encoding)
         return self.read_bytes(offset, size).decode(encoding)
 
-    def write_str(self, offset, text, encoding="utf-8", nul=True):
+    def write_str(self, offset: int, text: str, encoding: str = "utf-8", nul: bool = True) -> int:
         """Store an encoded string at `offset`, with a NUL behind it if `nul`; returns how many bytes were written.
         IndexError outside the memory, UnicodeEncodeError."""
         data = (text + "\0" if nul else text).encode(encoding)
@@ -96,5 +96,5 @@ class Memory(native.buffer_base()):
                 raise ValueError("no NUL up to the end of the memory")
             step *= 4
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<wasm memory: {self.pages} pages>"
