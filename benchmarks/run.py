@@ -15,6 +15,7 @@ from typing import Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # pyjit_wasm of this repository, installed or not
 
+import arrays
 import calls
 import native_calls
 import report
@@ -31,7 +32,7 @@ INTERPRETER_RATIOS = (("interp", "pywasm3"), ("interp", "native"), ("pywasm3", "
 LONG = ("jit", "tiered", "tiered process")
 LONG_RATIOS = (("tiered", "jit"), ("tiered process", "jit"))
 OUR_MODES = ("interp", "jit", "tiered")
-PARTS = ("optimised", "long", "interpreters", "calls", "native", "threads", "startup")
+PARTS = ("optimised", "long", "interpreters", "calls", "native", "arrays", "threads", "startup")
 SizeOf = Callable[[Kernel], Size]
 
 
@@ -123,6 +124,13 @@ def native_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[
     return f"## Calls without Python\n\nIn loops, the loop included.\n\n{report.calls_section(table)}", table
 
 
+def arrays_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
+    copies, maps = arrays.copies(arguments.modes, arguments.rounds), arrays.maps(arguments.modes, arguments.rounds)
+    sections = (report.nanoseconds_section(copies, "ns a copy"), report.nanoseconds_section(maps, "ns an element", 2))
+    note = f"Arrays of {arrays.ELEMENTS:,} elements; the C loops are clang -O3 for this CPU."
+    return "\n\n".join(["## Memories and arrays", sections[0], note, sections[1]]), copies + maps
+
+
 def threads_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
     modes = [mode for mode in OUR_MODES if mode in arguments.modes]
     table = threads.parallel(modes, arguments.rounds)
@@ -138,7 +146,7 @@ def startup_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple
     return text, [("process start", samples)]
 
 
-PART_FUNCTIONS = dict(zip(PARTS, (optimised_part, long_part, interpreter_part, calls_part, native_part,
+PART_FUNCTIONS = dict(zip(PARTS, (optimised_part, long_part, interpreter_part, calls_part, native_part, arrays_part,
                                  threads_part, startup_part)))
 
 

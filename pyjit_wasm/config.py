@@ -25,7 +25,12 @@ EXACT_ERRORS = 1 << 20                  # of several faults in a larger one, tha
 MODULE_UNIT_INSTRUCTIONS = 15_000       # jit mode: modules up to this size are one unit
 JIT_UNIT_INSTRUCTIONS = 3_000           # jit mode: size of a lazily compiled unit of larger modules
 
+BATCH_ELEMENTS = 1_000                  # of arrays, before the loop over them is compiled
+BATCH_INLINE = 300                      # wasm instructions of a function that is inlined into it in any case
+
 HELD_EXCEPTIONS = 10_000                # exceptions that wasm took a reference to, between two collections
+
+COPY_WITHOUT_GIL = 1 << 20              # copies between Python and a memory from this size on release the GIL
 
 CHUNK = 8 << 20                         # bulk memory operations look for signals so often
 

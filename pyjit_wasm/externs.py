@@ -1,105 +1,12 @@
-"""wasm.Memory, wasm.Table, wasm.Global: made from Python, exported, imported, shared between instances."""
-from operator import index
-
-from pyjit_wasm import config, tag
-from pyjit_wasm.codegen import native
+"""wasm.Table, wasm.Global: made from Python, exported, imported, shared between instances."""
+from pyjit_wasm import tag
 from pyjit_wasm.function import Function
+from pyjit_wasm.memory import Memory
 from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst, TableInst
-from pyjit_wasm.types import I32, I64, GlobalType, Limits, MemType, RefType, TableType
+from pyjit_wasm.types import GlobalType, RefType, TableType
 from pyjit_wasm.values import from_bits, to_bits, value_type
-
-
-def _of_store(cls, inst):
-    """The one public object of a store object."""
-    found = getattr(inst, "public", None)
-    if found is None:
-        found = inst.public = object.__new__(cls)
-        found._bind(inst)
-    return found
-
-
-_ADDRESS_BITS = {I32: 32, I64: 64}
-
-
-def _limits(min, max, unit, addr):
-    """Limits from Python numbers. TypeError, or ValueError for a size no memory or table can have."""
-    if addr not in _ADDRESS_BITS:
-        raise ValueError(f'an address type is "i32" or "i64", not {addr!r}')
-    for number in (min,) if max is None else (min, max):
-        if not 0 <= index(number) < 1 << _ADDRESS_BITS[addr]:
-            raise ValueError(f"a size is a number of {unit} of {_ADDRESS_BITS[addr]} bits, not {number}")
-    if max is not None and max < min:
-        raise ValueError(f"the maximum of {max} {unit} is less than the minimum of {min}")
-    return Limits(min, max)
-
-
-class Memory(native.buffer_base()):
-    """A linear memory (spec 4.2.8), `min` and `max` in pages of 64 KiB; `addr` "i32" or "i64": the type of addresses;
-    `shared`: instances that run in several threads may use it (threads proposal), and it has a maximum.
-
-    Supports the buffer protocol (`memoryview(memory)`, NumPy): a writable view of the bytes there are
-    now. The base address never moves: a view stays valid when the memory grows. `memory[i]` is a byte,
-    `memory[i:j]` bytes; both can be assigned to. `len(memory)` is in bytes.
-    """
-
-    __slots__ = ("_inst", "__weakref__")
-
-    # not __init__: what a view looks into must not be replaced
-    def __new__(cls, min, max=None, *, addr="i32", shared=False):
-        if shared and max is None:
-            raise ValueError("shared memory must have maximum")
-        return _of_store(cls, MemoryInst(MemType(addr, _limits(min, max, "pages", addr), bool(shared))))
-
-    def _bind(self, inst):
-        self._inst = inst
-        native.set_memory(self, inst.address)
-
-    @property
-    def type(self):
-        """MemType; the minimum is the current size."""
-        return self._inst.current_type
-
-    @property
-    def pages(self):
-        """Current size in pages of 64 KiB."""
-        return self._inst.bytes // config.PAGE
-
-    def grow(self, pages):
-        """Add pages of 64 KiB; returns the size before, in pages. Raises ValueError if the maximum or the
-        system forbids it."""
-        before = self._inst.grow(pages) if pages >= 0 else -1
-        if before < 0:
-            raise ValueError(f"cannot grow memory by {pages} pages")
-        return before
-
-    def __len__(self):
-        return self._inst.bytes
-
-    def __getitem__(self, index):
-        view = memoryview(self)[index]
-        return view if isinstance(view, int) else view.tobytes()
-
-    def __setitem__(self, index, value):
-        memoryview(self)[index] = value
-
-    def read(self, offset, size):
-        """`size` bytes from `offset` on. Raises IndexError outside the memory."""
-        self._check(offset, size)
-        return memoryview(self)[offset:offset + size].tobytes()
-
-    def write(self, offset, data):
-        """Store a bytes-like object at `offset`. Raises IndexError outside the memory."""
-        data = memoryview(data).cast("B")
-        self._check(offset, len(data))
-        memoryview(self)[offset:offset + len(data)] = data
-
-    def _check(self, offset, size):
-        if offset < 0 or size < 0 or offset + size > len(self):
-            raise IndexError("outside the memory")
-
-    def __repr__(self):
-        return f"<wasm memory: {self.pages} pages>"
+from pyjit_wasm.wrappers import limits, of_store
 
 
 class Table:
@@ -112,8 +19,8 @@ class Table:
         elem = value_type(elem)
         if not isinstance(elem, RefType):
             raise TypeError(f"a table holds references, not {elem}")
-        limits = _limits(min, max, "elements", addr)
-        return _of_store(cls, TableInst(TableType(addr, limits, elem), to_bits(elem, init)))
+        type = TableType(addr, limits(min, max, "elements", addr), elem)
+        return of_store(cls, TableInst(type, to_bits(elem, init)))
 
     def _bind(self, inst):
         self._inst = inst
@@ -159,7 +66,7 @@ class Global:
         valtype = value_type(valtype)
         cell = GlobalInst(GlobalType(valtype, bool(mutable)))
         cell.bits = to_bits(valtype, value)
-        return _of_store(cls, cell)
+        return of_store(cls, cell)
 
     def _bind(self, inst):
         self._inst = inst
@@ -196,7 +103,7 @@ def public(inst):
     """The object Python sees for a memory, table or global of the store."""
     if isinstance(inst, TagInst):
         return tag.public(inst)
-    return _of_store({MemoryInst: Memory, TableInst: Table, GlobalInst: Global}[type(inst)], inst)
+    return of_store({MemoryInst: Memory, TableInst: Table, GlobalInst: Global}[type(inst)], inst)
 
 
 def store_object(thing):

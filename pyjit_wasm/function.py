@@ -31,7 +31,8 @@ class Function(native.callable_base()):
     are "i32", "i64", "f32", "f64", "v128", "funcref", "externref".
     """
 
-    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "__weakref__")
+    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "_ufunc",
+                 "__weakref__")
 
     def __new__(cls, target, params=(), results=()):
         if not callable(target):
@@ -42,7 +43,7 @@ class Function(native.callable_base()):
         self.type = inst.deftype.comp
         trampolines = native.trampolines(self.type)
         self.name, self.index, self.instance = name, index, instance
-        self._inst, self._env, self._cells = inst, env, None
+        self._inst, self._env, self._cells, self._ufunc = inst, env, None, None
         self._site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, inst.address, keep_gil)
         native.set_vectorcall(self, trampolines.py_enter, ctypes.addressof(self._site))
         return self
@@ -105,6 +106,24 @@ class Function(native.callable_base()):
         from pyjit_wasm.numba_calls import type_of
 
         return type_of(self)
+
+    @property
+    def ufunc(self):
+        """A numpy.ufunc that calls the function for the elements of arrays in one native loop, without the GIL: of int32
+        or else uint32 for i32, int64 or uint64 for i64, float32, float64. TypeError for a function without parameters or
+        results, or with others than numbers; ImportError without NumPy."""
+        if self._ufunc is None:
+            from pyjit_wasm import batch
+
+            with native.loading:
+                self._ufunc = self._ufunc or batch.ufunc(self)
+        return self._ufunc
+
+    def map(self, *arrays, **options):
+        """Call the function for the elements of arrays, broadcast against each other; `options` are those of
+        numpy.ufunc, such as `out` and `where`. Returns an array for each result. Raises as a call does, and what
+        `ufunc` does; the TypeError of NumPy where arrays cannot safely be cast to the parameters' types."""
+        return self.ufunc(*arrays, **options)
 
     def __eq__(self, other):
         return isinstance(other, Function) and self._inst.address == other._inst.address

@@ -34,7 +34,7 @@ prepare_code = ctypes.addressof(_prepare)   # threaded code of functions that ar
 def _support_source():
     from pyjit_wasm.codegen import support
 
-    return support.source(signals.RETRY_SIGNAL, MEM_POINTER)
+    return support.source(signals.RETRY_SIGNAL, MEM_POINTER, _HEAD)
 
 
 def load_support():
@@ -133,6 +133,22 @@ def load_thunk(functype, site):
     return loader.load(data, arena.host, {"site": site, "target": target})
 
 
+class Batch:
+    """The loop over arrays of one signature: `loop` is what NumPy calls with a BATCH."""
+
+    def __init__(self, letters):
+        load_support()
+        data = objects.build("batch", letters, lambda: _batch_source(letters), "code", use_cache)
+        self._loaded = loader.load(data, arena.host, externals)
+        self.loop = self._loaded.symbols["batch"]
+
+
+def _batch_source(letters):
+    from pyjit_wasm.codegen import batch
+
+    return batch.source(letters)
+
+
 _trampolines = {}
 
 
@@ -161,6 +177,11 @@ def c_trampolines(functype):
     return _of_signature(CTrampolines, functype)
 
 
+def batch(functype):
+    """The Batch of a FuncType."""
+    return _of_signature(Batch, functype)
+
+
 # --- native base types, made with PyType_FromSpec because Python classes can have neither slot
 
 class _Slot(ctypes.Structure):
@@ -177,7 +198,23 @@ class _Member(ctypes.Structure):
                 ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
 
 
-_BF_GETBUFFER, _TP_CALL, _TP_MEMBERS = 1, 50, 72
+class _Method(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int),
+                ("doc", ctypes.c_char_p)]
+
+
+_TP_CALL, _TP_METHODS, _TP_MEMBERS = 50, 64, 72
+_MEMORY_SLOTS = ((1, "rt_get_buffer"), (3, "rt_buffer_assign"), (4, "rt_buffer_length"), (5, "rt_buffer_subscript"),
+                 (44, "rt_buffer_item"), (45, "rt_buffer_length"))
+_FASTCALL = 0x80
+# methods of memories: name, arguments, what it does; the function is `rt_<name>`
+_MEMORY_METHODS = (
+    ("read_bytes", "offset, size", "`size` bytes from `offset` on, as bytes. IndexError outside the memory."),
+    ("write_bytes", "offset, data",
+     "Store a contiguous bytes-like object at `offset`. IndexError outside the memory; then nothing is written."),
+    ("read_into", "offset, buffer",
+     "Fill a writable contiguous buffer with the bytes from `offset` on. IndexError outside the memory."),
+)
 _T_PYSSIZET, _READONLY = 19, 1
 _BASETYPE, _HAVE_VECTORCALL, _DEFAULT = 1 << 10, 1 << 11, 1 << 18
 _TP_FLAGS_OFFSET = 168  # of tp_flags in PyTypeObject, part of CPython's binary interface
@@ -220,8 +257,14 @@ def set_vectorcall(instance, function, call_site):
 
 
 def buffer_base():
-    """A type whose instances give their linear memory by the buffer protocol."""
-    return _native_type("pyjit_wasm._Buffer", 1, 0, [_Slot(_BF_GETBUFFER, load_support()["rt_get_buffer"])])
+    """A type whose instances give their linear memory by the buffer protocol, as a sequence and by methods."""
+    symbols = load_support()
+    methods = (_Method * (len(_MEMORY_METHODS) + 1))(*(
+        _Method(name.encode(), symbols[f"rt_{name}"], _FASTCALL, f"{name}($self, {arguments}, /)\n--\n\n{doc}".encode())
+        for name, arguments, doc in _MEMORY_METHODS))
+    _kept.append(methods)
+    slots = [_Slot(number, symbols[name]) for number, name in _MEMORY_SLOTS]
+    return _native_type("pyjit_wasm._Buffer", 1, 0, [*slots, _Slot(_TP_METHODS, ctypes.addressof(methods))])
 
 
 def set_memory(instance, mem):

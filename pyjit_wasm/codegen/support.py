@@ -3,9 +3,9 @@
 One object, loaded once per process into the host arena. Everything here is named `rt_*`. Guest code
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
-from pyjit_wasm.codegen import bulk, pending, signal_handlers, tiers, unwinding
+from pyjit_wasm.codegen import bulk, memory_object, pending, signal_handlers, tiers, unwinding
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
-from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, MEM, RUNTIME, SERVICE
+from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE
 
 DECLARATIONS = """
 @runtime = external constant i8
@@ -258,24 +258,9 @@ done:
 """
 
 
-def get_buffer(mem_offset):
-    """`bf_getbuffer` of Memory objects, whose MEM pointer lies `mem_offset` bytes into the object."""
-    f = Function("i32", "rt_get_buffer", "ptr %self, ptr %view, i32 %flags")
-    mem = f.load("ptr", "%self", mem_offset)
-    f.unlikely(f.let(f"icmp eq ptr {mem}, null"), "unmade")
-    base, length = f.load("ptr", mem, MEM.base), f.load("i64", mem, MEM.bytes)
-    f.do(f"%r = call i32 @PyBuffer_FillInfo(ptr %view, ptr %self, ptr {base}, i64 {length}, i32 0, i32 %flags)")
-    f.do("ret i32 %r")
-    f.label("unmade")
-    f.store("ptr", "null", "%view", 8)  # Py_buffer.obj
-    f.do(f"call void @PyErr_SetString(ptr {f.load('ptr', '@PyExc_BufferError')}, ptr @no_memory)")
-    f.do("ret i32 -1")
-    return '@no_memory = private constant [22 x i8] c"the memory is no more\\00"\n' + str(f)
-
-
-def source(retry_signal, mem_offset):
+def source(retry_signal, mem_offset, head):
     """IR text of the whole support object."""
     handlers = signal_handlers.fault_handler() + signal_handlers.interrupt_handler(retry_signal)
-    return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), handlers, check(), service(), exceptions(), hold_exception(),
-                    other_type(), bulk.source(), link_functions(), get_buffer(mem_offset),
+    return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), handlers, check(), service(), exceptions(),
+                    hold_exception(), other_type(), bulk.source(), link_functions(), memory_object.source(mem_offset, head),
                     pending.keep_error()))

@@ -1,5 +1,6 @@
 """Module instances (spec 4.5.4): the INSTANCE block, its globals, tables, memories and segments."""
 import ctypes
+import weakref
 
 from pyjit_wasm import config
 from pyjit_wasm.errors import Trap, UnsupportedError
@@ -26,7 +27,8 @@ def check_supported(module, facts):
 class ModuleInstance:
     """An instance of `code.module` in `mode`, with `imports` (store objects in import order, already
     matched). `address` is the INSTANCE block's. `keep`: whatever else must live as long. `callables`: the
-    Python objects made for its functions, by index."""
+    Python objects made for its functions, by index; `batches`: BATCH words by address, of
+    those called for arrays."""
 
     def __init__(self, code, mode, imports, stack_size):
         check_supported(code.module, code.facts)
@@ -35,7 +37,7 @@ class ModuleInstance:
         self.address = ctypes.addressof(self._words)
         self.funcs, self.tables, self.memories, self.globals, self.tags = [], [], [], [], []
         self.keep, self._elems = list(imports), []
-        self.stack_size, self.callables, self._exec_env = stack_size, {}, None
+        self.stack_size, self.callables, self.batches, self._exec_env = stack_size, {}, weakref.WeakValueDictionary(), None
         for item in imports:
             getattr(self, _KINDS[type(item)]).append(item)
         self.ownership = None

@@ -48,12 +48,20 @@ THREAD = Struct(
     "env", "native_limit",
     "interrupted",    # a signal came where it could not be acted on: look at it soon
     "id",             # its pthread_t
+    "batch_failed",   # a loop over arrays failed: its exception may still be set
     "overflow",       # arguments and results that do not fit registers: 16 bytes each
 )
 
 # What an export calls: exec_env, function, 1 when the GIL is kept; for callers from numba the trampoline `njit_enter`,
 # 0 until there is one.
 CALL_SITE = Struct("env", "func", "keep_gil", "njit_enter")
+
+# The same for loops over arrays (codegen.batch).
+BATCH = Struct(
+    *CALL_SITE.fields,
+    "code",           # native code of a loop, 0: each element is a call
+    "left",           # elements until `prepare_batch` is asked for code
+)
 
 # A function instance (spec 4.2.6). `entry` and `ip` are the only links between tiers.
 FUNC = Struct(
@@ -96,7 +104,7 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
             "raise_in_use", "raise_requested", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
             "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
-            "status_entry", "keep_pending", "memory_wait32", "memory_wait64", "memory_notify")
+            "status_entry", "keep_pending", "prepare_batch", "memory_wait32", "memory_wait64", "memory_notify")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 

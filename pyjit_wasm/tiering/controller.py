@@ -4,7 +4,7 @@ import ctypes
 from pyjit_wasm import config
 from pyjit_wasm.codegen import abi, native
 from pyjit_wasm.runtime import process
-from pyjit_wasm.runtime.layout import FUNC, INSTANCE_OBJECT, THREAD
+from pyjit_wasm.runtime.layout import BATCH, FUNC, INSTANCE_OBJECT, THREAD
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.tiering import units
 from pyjit_wasm.tiering.module_code import NEVER, TOO_LARGE
@@ -85,6 +85,22 @@ def tier_up(func, loop, _):
         else:
             compile_hot(code, funcidx, loop >= 0, reason)
     return code.loops.get(funcidx, 0) if loop >= 0 else 0
+
+
+@provides
+def prepare_batch(site, *_):
+    """A function is called for many elements of arrays: the address of a native loop over them, or 0 if each is
+    to be a call, until its instance's mode changes."""
+    instance, funcidx = running_instance(_word(site + BATCH.func).value)
+    code = instance.code
+    if instance.mode == "interp" or code.status:
+        _word(site + BATCH.left).value = NEVER
+        return 0
+    with code.lock:
+        if funcidx not in code.batches:
+            code.compile(units.over_arrays(code, funcidx), "called for arrays")
+        _word(site + BATCH.code).value = code.batches[funcidx]
+    return code.batches[funcidx]
 
 
 def compile_hot(code, funcidx, in_loop, reason, compile=None):

@@ -13,13 +13,14 @@ import struct
 import weakref
 from _thread import RLock
 
+from pyjit_wasm import config
 from pyjit_wasm.codegen import cache, native, objects
 from pyjit_wasm.codegen.compiled import CompiledUnit
 from pyjit_wasm.codegen.unit import Unit
 from pyjit_wasm.errors import FrameTooLarge
 from pyjit_wasm.interp.interpreter import interpreter
 from pyjit_wasm.runtime import sharing
-from pyjit_wasm.runtime.layout import FUNC, InstanceLayout
+from pyjit_wasm.runtime.layout import BATCH, FUNC, InstanceLayout
 from pyjit_wasm.tiering import units
 
 _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
@@ -35,7 +36,7 @@ class ModuleCode:
         self.layout = InstanceLayout(module)
         self.explicit = settings.memory_bounds == "explicit"
         self.first = module.imported_funcs
-        self.threaded, self.native, self.loops, self.units = {}, {}, {}, []
+        self.threaded, self.native, self.loops, self.batches, self.units = {}, {}, {}, {}, []
         self.reasons, self.failed = {}, {}  # funcidx: why it is compiled; why it could not be
         self.waiting = set()  # (funcidx, in_loop) that the background compiler was asked for
         self.instances = weakref.WeakSet()
@@ -148,6 +149,8 @@ class ModuleCode:
             for funcidx in range(self.first, len(self.module.funcs)):
                 counter = self._swap(instance, funcidx)
                 ctypes.c_uint64.from_address(instance.func_address(funcidx) + FUNC.counter).value = counter
+            for site in list(instance.batches.values()):
+                site[BATCH.code // 8], site[BATCH.left // 8] = 0, config.BATCH_ELEMENTS
 
     # --- making code
 
@@ -162,12 +165,12 @@ class ModuleCode:
                     self.compile(units.around(self, funcidx), str(error))
             self.publish(funcidx)
 
-    def unit(self, members, entries, loops=()):
+    def unit(self, members, entries, loops=(), batches=()):
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
-                    self.settings.strict_traps, self.status)
+                    self.settings.strict_traps, self.status, batches)
 
     def compile(self, plan, reason, compile=None):
-        """Compile a plan (members, entries, loops) and swap entries; `compile` as for `objects.build`."""
+        """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
         data = objects.build("unit", self.digest + unit.identity().encode(), unit.source, "full", self.settings.cache,
                              compile)
@@ -175,6 +178,7 @@ class ModuleCode:
             compiled = CompiledUnit(unit, data)
             self.units.append(compiled)
             self.loops.update(compiled.loops)
+            self.batches.update(compiled.batches)
             for funcidx, entry in compiled.entries.items():
                 if funcidx not in self.native:
                     self.native[funcidx] = entry

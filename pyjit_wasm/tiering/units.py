@@ -82,6 +82,11 @@ def inside(code, funcidx):
     return members, [f for f in members if f not in code.native], (funcidx,)
 
 
+def over_arrays(code, funcidx):
+    """Plan for the loop that calls a function for the elements of arrays: it and what it calls."""
+    return reachable(code, funcidx, config.UNIT_INSTRUCTIONS), (), (), (funcidx,)
+
+
 def lazy(code, funcidx):
     """Plan for jit mode, when `funcidx` is first called: a small module as a whole, of a large one a
     neighbourhood without what is compiled already. Functions that only direct calls reach need no entry."""
