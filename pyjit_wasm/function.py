@@ -1,8 +1,10 @@
 """wasm.Function: an exported function as Python calls it, at the cost of a C call."""
+from __future__ import annotations
+
 import ctypes
 import weakref
 
-from pyjit_wasm import tag
+from pyjit_wasm import introspection, pickling, tag
 from pyjit_wasm.codegen import native
 from pyjit_wasm.codegen.abi import EXCEPTIONS, EXTERNALS, reference_kind
 from pyjit_wasm.errors import InternalError
@@ -14,6 +16,16 @@ from pyjit_wasm.runtime.store import HostFunc, externs
 from pyjit_wasm.tiering import controller
 from pyjit_wasm.types import F32, I32, V128, RefType, by_id, functype, slots
 from pyjit_wasm.values import check_reference, from_bits, from_words, to_bits, to_words, value_type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from pyjit_wasm.c_pointers import CFunction
+    from pyjit_wasm.exec_env import ExecEnv
+    from pyjit_wasm.types import DefType, FuncType
+    from pyjit_wasm.values import Value, ValueTypeName
 
 _HOST_STACK = 1 << 16
 _CO_COROUTINE = 0x80
@@ -29,11 +41,24 @@ class Function(native.callable_base()):
 
     `Function(target, params, results)` makes one of a Python callable, for tables and imports; value types
     are "i32", "i64", "f32", "f64", "v128", "funcref", "externref".
+
+    Attributes: `type`, a FuncType; `name`, str, from the name section, the import or the export (`__name__` too);
+    `index`, the function index, int, None of a host function. `inspect.signature` and `help` work.
     """
 
-    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "__weakref__")
+    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "__qualname__", "__weakref__")
+    type: FuncType
+    name: str
+    index: int | None
+    __doc__ = introspection.Computed(introspection.documentation, __doc__)
+    __signature__ = introspection.Computed(introspection.signature)
+    __reduce_ex__ = pickling.refuse
 
-    def __new__(cls, target, params=(), results=()):
+    if TYPE_CHECKING:
+        def __call__(self, *arguments: Value) -> Any: ...
+
+    def __new__(cls, target: Callable[..., object], params: Iterable[ValueTypeName] = (),
+                results: Iterable[ValueTypeName] = ()) -> Function:
         if not callable(target):
             raise TypeError(f"{type(target).__name__!r} object is not callable")
         return of_store(host_function(target, functype(map(value_type, params), map(value_type, results))))
@@ -41,18 +66,18 @@ class Function(native.callable_base()):
     def _bind(self, inst, env, keep_gil, name, index=None, instance=None):
         self.type = inst.deftype.comp
         trampolines = native.trampolines(self.type)
-        self.name, self.index, self.instance = name, index, instance
+        self.name, self.index, self.instance, self.__qualname__ = name, index, instance, name
         self._inst, self._env, self._cells = inst, env, None
         self._site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, inst.address, keep_gil)
         native.set_vectorcall(self, trampolines.py_enter, ctypes.addressof(self._site))
         return self
 
     @property
-    def __name__(self):
+    def __name__(self) -> str:
         return self.name
 
     @property
-    def deftype(self):
+    def deftype(self) -> DefType:
         """The DefType, whose identity is the type's."""
         return self._inst.deftype
 
@@ -64,13 +89,13 @@ class Function(native.callable_base()):
         return await asynchronous.call(self, arguments)
 
     @property
-    def tier(self):
+    def tier(self) -> controller.Tier:
         """Where the function is: "interp", "native" or "host", a str whose `.why` gives the reason."""
         if self.instance is None:
             return controller.Tier("host", "a host function")
         return controller.tier(self.instance, self.index)
 
-    def call_bits(self, arguments):
+    def call_bits(self, arguments: Sequence[Value]) -> tuple[Value, ...]:
         """Call with raw bits: numbers as unsigned ints of their width, vectors as bytes, references as objects; the
         results likewise, as a tuple. Keeps NaN payloads that Python floats would lose."""
         params, results = self.type.params, self.type.results
@@ -83,7 +108,7 @@ class Function(native.callable_base()):
         self._cells(ctypes.addressof(cells))
         return tuple([_result(valtype, bits) for valtype, bits in zip(results, from_words(results, cells))])
 
-    def c_function(self, exec_env=None):
+    def c_function(self, exec_env: ExecEnv | None = None) -> CFunction:
         """A C function pointer that calls this function: a ctypes function object, a `pyjit_wasm.c_pointers.CFunction`,
         whose `.address` is for other libraries. C may call it in any thread, with or without the GIL, as long as the
         object lives.
@@ -100,19 +125,19 @@ class Function(native.callable_base()):
         return c_function(self, exec_env)
 
     @property
-    def _numba_type_(self):
+    def _numba_type_(self) -> Any:
         """What numba calls the type of this object, None if its values are not all numbers."""
         from pyjit_wasm.numba_calls import type_of
 
         return type_of(self)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Function) and self._inst.address == other._inst.address
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self._inst.address)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<wasm function {self.name}: {self.type}>"
 
 

@@ -1,10 +1,19 @@
 """Python values and raw bits of wasm values. References go through `function` and `runtime.store`."""
+from __future__ import annotations
+
 import struct
 
 from pyjit_wasm.codegen.abi import reference_kind
 from pyjit_wasm.runtime.layout import SERVICE
 from pyjit_wasm.runtime.services import serve
 from pyjit_wasm.types import EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, DefType, RefType, matches_heap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, Union
+
+    Value = Union[int, float, bytes, object]  # of i32 and i64, of f32 and f64, of v128, of references
+    ValueTypeName = Union[Literal["i32", "i64", "f32", "f64", "v128", "funcref", "externref", "exnref"], RefType]
 
 _NAMED = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "v128": V128, "funcref": FUNCREF, "externref": EXTERNREF,
           "exnref": EXNREF}

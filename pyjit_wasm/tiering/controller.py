@@ -90,7 +90,9 @@ def compile_later(code, funcidx, in_loop, reason):
 class Tier(str):
     """Where a function is: "interp", "native" or "host"; `.why` says how it came there."""
 
-    def __new__(cls, tier, why):
+    why: str
+
+    def __new__(cls, tier: str, why: str):
         self = super().__new__(cls, tier)
         self.why = why
         return self
