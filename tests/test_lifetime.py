@@ -191,3 +191,35 @@ def test_many_memories_without_the_collector(child):
             wasm.Instance(module).exports.m
         print("fine")""")
     assert done.stdout == "fine\n", done.stderr
+
+
+FINALIZER = """
+class Late:
+    def __init__(self, exports):
+        self.exports, self.me = exports, self
+    def __del__(self):
+        global seen
+        exports = self.exports
+        exports.set(65532, 7)
+        other = load(SOURCE, mode=mode)     # what was freed already would be used again here
+        other.exports.set(65532, 8)
+        try:
+            exports.get(65533)
+        except wasm.Trap as trap:
+            seen = exports.get(65532), exports.table[0](65532), trap.code
+SOURCE = '''(module (memory (export "memory") 1) (table (export "table") 1 funcref) (elem (i32.const 0) $get)
+  (func (export "set") (param i32 i32) (i32.store (local.get 0) (local.get 1)))
+  (func $get (export "get") (param i32) (result i32) (i32.load (local.get 0))))'''
+seen = None
+def garbage():
+    exports = load(SOURCE, mode=mode).exports
+    exports.set(0, 1)
+    # in whatever order they are finalized
+    return [Late(exports), exports, exports.memory, exports.get, Late(exports)]
+"""
+
+
+def test_a_finalizer_may_call_what_is_garbage_too(child, mode):
+    """The collector runs it when the memory's turn may have been before."""
+    done = child(f"mode = {mode!r}\n{FINALIZER}\ngarbage()\ngc.collect()\nprint(seen)", timeout=20)
+    assert (done.stdout, done.stderr) == ("(7, 7, 'out of bounds memory access')\n", "")

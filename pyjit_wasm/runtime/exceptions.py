@@ -58,7 +58,7 @@ def note_holder(inst, reftype):
         holders.add(inst)
 
 
-_python_tag = ctypes.create_string_buffer(8)
+_python_tag = libc.permanent(ctypes.create_string_buffer(8))
 PYTHON = ctypes.addressof(_python_tag)
 
 

@@ -6,11 +6,13 @@ memory is a reservation whose pages are committed on growth: the base never move
 import ctypes
 import struct
 from _thread import RLock
+from functools import partial
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import libc, process, waiting
 from pyjit_wasm.runtime.exceptions import note_holder
 from pyjit_wasm.runtime.layout import FUNC, MEM, TABLE
+from pyjit_wasm.runtime.lease import Lease
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import I32, Limits, MemType, RefType, TableType
 
@@ -33,6 +35,18 @@ class _Owner:
         self.words[offset // 8] = value
 
 
+def _reserve_memory(size):
+    """A Lease of address space where faults of guest code are traps."""
+    start = libc.reserve(size)
+    process.ranges.add(start, start + size)
+
+    def give_back(ranges=process.ranges, release=libc.release):
+        ranges.remove(start)
+        release(start, size)
+
+    return Lease(start, give_back)
+
+
 class MemoryInst(_Owner):
     """A linear memory of `type` (MemType). `guarded`: index + offset of 33 bits stays inside the
     reservation, so that compiled code may leave bounds checks to the guard pages."""
@@ -47,11 +61,8 @@ class MemoryInst(_Owner):
         if self.guarded and type.limits.min <= config.MAX_GUARDED_PAGES:
             limit = min(limit, config.MAX_GUARDED_PAGES)
         room = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
-        self.reserved = config.GUARD_BELOW + room
-        self.start = 0
-        self.start = libc.reserve(self.reserved)
+        self.start = _reserve_memory(config.GUARD_BELOW + room)
         self.base = self.start + config.GUARD_BELOW
-        process.ranges.add(self.start, self.start + self.reserved)
         self.put(MEM.base, self.base)
         self.put(MEM.max_pages, limit)
         self.put(MEM.guarded, self.guarded)
@@ -59,11 +70,6 @@ class MemoryInst(_Owner):
         self.put(MEM.object, id(self))
         self._growing = RLock()
         self.grow(type.limits.min)
-
-    def __del__(self, release=libc.release, ranges=process.ranges):
-        if getattr(self, "start", 0):
-            ranges.remove(self.start)
-            release(self.start, self.reserved)
 
     @property
     def bytes(self):
@@ -99,18 +105,14 @@ class TableInst(_Owner):
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a table of {type.limits.min} elements")
         self.type, self.keepers, self.ownership = type, [], None
-        self.reserved = -(-max(limit, 1) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
-        self.base = 0
-        self.base = libc.reserve(self.reserved)
+        size = -(-max(limit, 1) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
+        start = libc.reserve(size)
+        self.base = Lease(start, partial(libc.release, start, size))
         self.put(TABLE.elems, self.base)
         self.put(TABLE.max, limit)
         self.put(TABLE.object, id(self))
         note_holder(self, type.elem)
         self.grow(type.limits.min, init)
-
-    def __del__(self, release=libc.release):
-        if getattr(self, "base", 0):
-            release(self.base, self.reserved)
 
     @property
     def length(self):
@@ -196,7 +198,7 @@ class FuncInst:
 
 
 # host functions run in no instance: an INSTANCE block of zeroes
-_no_instance = ctypes.create_string_buffer(64)
+_no_instance = libc.permanent(ctypes.create_string_buffer(64))
 _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
 
 

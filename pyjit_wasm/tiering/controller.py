@@ -32,6 +32,7 @@ def prepare(func, _from_interpreter, _):
                 code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)")
         else:
             code.translate(funcidx)
+        code.instances.add(instance)  # of garbage that a finalizer calls the weak reference is gone
         code.publish(funcidx)
     return 0
 
