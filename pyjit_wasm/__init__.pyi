@@ -2,9 +2,10 @@
 from pyjit_wasm.engine import Engine as Engine, Module as Module
 from pyjit_wasm.errors import (
     DecodeError as DecodeError, Exhaustion as Exhaustion, Frame as Frame, InternalError as InternalError,
-    InUseError as InUseError, LinkError as LinkError, ParseError as ParseError, Trap as Trap,
+    Interrupted as Interrupted, InUseError as InUseError, LinkError as LinkError, ParseError as ParseError, Trap as Trap,
     UnsupportedError as UnsupportedError, ValidationError as ValidationError, WasiExit as WasiExit,
     WasmError as WasmError, WasmException as WasmException)
+from pyjit_wasm.exec_env import ExecEnv as ExecEnv
 from pyjit_wasm.externs import Global as Global, Memory as Memory, Table as Table
 from pyjit_wasm.function import Function as Function
 from pyjit_wasm.host_signature import HostFunction as HostFunction, host_function as host_function
@@ -17,7 +18,7 @@ from pyjit_wasm.types import (
 
 __version__: str
 __all__ = [
-    "DecodeError", "Engine", "Exhaustion", "ExportType", "Frame", "FuncType", "Function", "Global", "GlobalType",
-    "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Limits", "LinkError", "Linker", "MemType",
+    "DecodeError", "Engine", "ExecEnv", "Exhaustion", "ExportType", "Frame", "FuncType", "Function", "Global", "GlobalType",
+    "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits", "LinkError", "Linker", "MemType",
     "Memory", "Module", "ParseError", "RefType", "Table", "TableType", "Tag", "TagType", "Trap", "UnsupportedError",
     "ValidationError", "WasiExit", "WasmError", "WasmException", "host_function", "load"]

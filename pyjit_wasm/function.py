@@ -81,7 +81,7 @@ class Function(native.callable_base()):
         """The DefType, whose identity is the type's."""
         return self._inst.deftype
 
-    async def call_async(self, *arguments):
+    async def call_async(self, *arguments: Value) -> Any:
         """Call it in a thread of the running event loop's default executor, so that the loop goes on. Host functions may be
         `async def`: the loop runs them. Cancelling interrupts the wasm; it has stopped when CancelledError comes out."""
         from pyjit_wasm import asynchronous
@@ -208,14 +208,20 @@ def bind(function, env):
 
 def host_function(target, deftype):
     """The store object for a Python callable, with the type its importer wants."""
-    if _is_async(target):
-        from pyjit_wasm import asynchronous
-
-        target = asynchronous.bridge(target)
+    target = synchronous(target)
     t = native.trampolines(deftype.comp)
     host = HostFunc(deftype, t.py_host, t.call_native_code, id(target), target, True)
     _hosts[host.address] = host
     return host
+
+
+def synchronous(target):
+    """A callable that returns what `target` does, for an `async def` what its coroutine does."""
+    if _is_async(target):
+        from pyjit_wasm import asynchronous
+
+        target = asynchronous.bridge(target)
+    return target
 
 
 def _is_async(target):

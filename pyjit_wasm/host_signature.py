@@ -10,6 +10,7 @@ import functools
 
 from pyjit_wasm import pickling
 from pyjit_wasm.errors import Trap
+from pyjit_wasm.function import synchronous
 from pyjit_wasm.types import F32, F64, I32, I64, RefType
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ def host_function(signature: str, *, exec_env: bool = False) -> Callable[[Callab
     The callable gets for `i I f F` numbers and for `r` an object, as without a signature; for `*~` one writable
     memoryview of that many bytes of the guest's memory; for `*` alone a memoryview from there to the end of the
     memory; for `$` a str (UTF-8; other bytes as surrogates, as in `os.fsdecode`). With `exec_env` its first argument
-    is the ExecEnv that is calling. Views stay valid when the memory grows.
+    is the ExecEnv that is calling. Views stay valid when the memory grows. The callable may be `async def`.
 
     The memory is the first of the instance that imports the function. A buffer or string that is not all inside it is
     the Trap "out of bounds memory access", and the callable is not called. Raises ValueError for a malformed
@@ -62,7 +63,9 @@ class HostFunction:
         if not (_match(self._params, functype.params, memory.address_type)
                 and _match(self._results, functype.results, memory.address_type)):
             return None
-        target = _with_exec_env(self.target) if self.exec_env else self.target
+        target = synchronous(self.target)
+        if self.exec_env:
+            target = _with_exec_env(target)
         takes = _takes(self._params, memory)
         if not takes:
             return target

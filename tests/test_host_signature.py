@@ -1,4 +1,5 @@
 """wasm.host_function: WAMR's signature strings."""
+import asyncio
 import pickle
 
 import pytest
@@ -180,6 +181,31 @@ def test_it_is_still_a_callable():
     assert repr(add) == "<wasm host function add: (ii)i>"
     with pytest.raises(TypeError, match="pickle"):
         pickle.dumps(add)
+
+
+def test_the_calling_exec_env(load):
+    seen = []
+
+    @wasm.host_function("(i$)i", exec_env=True)
+    def host(exec_env, number, text):
+        seen.append((exec_env, text))
+        return exec_env.user_data + number
+
+    inst = load("""(module (import "m" "f" (func $f (param i32 i32) (result i32))) (memory 1) (data (i32.const 3) "abc")
+      (func (export "f") (param i32) (result i32) (call $f (local.get 0) (i32.const 3))))""", {"m": {"f": host}})
+    envs = [wasm.ExecEnv(inst, user_data=number) for number in (10, 20)]
+    assert [env.call("f", 1) for env in envs] == [11, 21] and seen == [(env, "abc") for env in envs]
+
+
+def test_coroutine_functions(load):
+    @wasm.host_function("($)i")
+    async def host(text):
+        await asyncio.sleep(0.001)
+        return len(text)
+
+    inst = load("""(module (import "m" "f" (func $f (param i32) (result i32))) (memory 1) (data (i32.const 3) "abc")
+      (func (export "f") (result i32) (call $f (i32.const 3))))""", {"m": {"f": host}})
+    assert asyncio.run(inst.exports.f.call_async()) == 3
 
 
 def test_exceptions_pass(load):
