@@ -130,7 +130,11 @@ class Table:
         if not isinstance(elem, RefType):
             raise TypeError(f"a table holds references, not {elem}")
         limits = _limits(min, max, "elements", addr)
-        return _of_store(cls, TableInst(TableType(addr, limits, elem), to_bits(elem, init)))
+        inst = TableInst(TableType(addr, limits, elem))
+        bits = to_bits(elem, init, inst)
+        if bits:
+            inst.write(0, [bits] * inst.length)
+        return _of_store(cls, inst)
 
     def _bind(self, inst):
         self._inst = inst
@@ -143,7 +147,7 @@ class Table:
     def grow(self, count: int, init: object = None) -> int:
         """Add `count` elements, references to `init`; returns the length before. Raises ValueError if it cannot grow so
         far, TypeError as for elements."""
-        bits = to_bits(self._inst.type.elem, init)
+        bits = to_bits(self._inst.type.elem, init, self._inst)
         before = self._inst.grow(count, bits) if count >= 0 else -1
         if before < 0:
             raise ValueError(f"cannot grow table by {count} elements")
@@ -162,7 +166,7 @@ class Table:
         return from_bits(self._inst.type.elem, self._inst.read(self._index(index)))
 
     def __setitem__(self, index: int, value: object) -> None:
-        self._inst.write(self._index(index), [to_bits(self._inst.type.elem, value)])
+        self._inst.write(self._index(index), [to_bits(self._inst.type.elem, value, self._inst)])
 
     def __repr__(self) -> str:
         return f"<wasm table: {len(self)} x {self._inst.type.elem}>"
@@ -179,7 +183,7 @@ class Global:
     def __new__(cls, valtype: ValueTypeName, value: Value = 0, mutable: bool = False) -> Global:
         valtype = value_type(valtype)
         cell = GlobalInst(GlobalType(valtype, bool(mutable)))
-        cell.bits = to_bits(valtype, value)
+        cell.bits = to_bits(valtype, value, cell)
         return _of_store(cls, cell)
 
     def _bind(self, inst):
@@ -207,7 +211,7 @@ class Global:
     def value(self, value: Value) -> None:
         if not self._inst.type.mutable:
             raise AttributeError("the global is immutable")
-        self._inst.bits = to_bits(self._inst.type.valtype, value)
+        self._inst.bits = to_bits(self._inst.type.valtype, value, self._inst)
 
     def __repr__(self) -> str:
         return f"<wasm global: {'mut ' if self.type.mutable else ''}{self.type.valtype}>"

@@ -103,7 +103,7 @@ class Function(native.callable_base()):
             raise TypeError(f"{self.name}() takes {len(params)} arguments ({len(arguments)} given)")
         if self._cells is None:
             self._cells = _CellCaller(self)
-        words = [word for t, value in zip(params, arguments) for word in to_words(t, _raw(t, value))]
+        words = [word for t, value in zip(params, arguments) for word in to_words(t, _raw(t, value, self._inst.address))]
         cells = (ctypes.c_uint64 * (max(len(words), slots(results)) + 1))(*words)
         self._cells(ctypes.addressof(cells))
         return tuple([_result(valtype, bits) for valtype, bits in zip(results, from_words(results, cells))])
@@ -156,9 +156,9 @@ native.inherit_vectorcall(Function)
 native.inherit_vectorcall(_CellCaller)
 
 
-def _raw(valtype, value):
+def _raw(valtype, value, holder):
     if isinstance(valtype, RefType) or valtype == V128:
-        return to_bits(valtype, value)
+        return to_bits(valtype, value, holder)
     return value
 
 
@@ -239,11 +239,12 @@ def foreign_function(address, deftype, keep):
 
 
 _hosts = weakref.WeakValueDictionary()
-_passed = {}  # functions that went into wasm as references: kept, because tables may hold them
 
 
 @provides
-def to_ref(thing, kind, *_):
+def to_ref(thing, kind, holder, *_):
+    """The reference that a Python object is in wasm. `holder`, what it is given to, keeps a function, because it may store
+    it: an object with `passed`, or the address of the FUNC that it is an argument or a result of."""
     if kind == EXTERNALS:
         return externs.reference(thing)
     if thing is None:
@@ -252,7 +253,9 @@ def to_ref(thing, kind, *_):
         return tag.reference(thing)
     if not isinstance(thing, Function):
         raise TypeError(f"a wasm function or None is required, not {type(thing).__name__}")
-    _passed[thing._inst.address] = thing._inst
+    if isinstance(holder, int):
+        holder = _hosts.get(holder) or controller.running_instance(holder)[0]
+    holder.passed[thing._inst.address] = thing._inst
     return thing._inst.address
 
 
@@ -262,7 +265,7 @@ def to_checked_ref(thing, func, position):
     comp = by_id(ctypes.c_uint64.from_address(func + FUNC.type_id).value).comp
     valtype = comp.params[position] if position >= 0 else comp.results[~position]
     check_reference(valtype, thing)
-    return to_ref(thing, reference_kind(valtype))
+    return to_ref(thing, reference_kind(valtype), func)
 
 
 @provides

@@ -6,7 +6,7 @@ import weakref
 from pyjit_wasm import externs, foreign, function, pickling
 from pyjit_wasm.engine import Engine, Module, check_mode, check_stack_size
 from pyjit_wasm.errors import LinkError, Trap
-from pyjit_wasm.runtime import signals
+from pyjit_wasm.runtime import sharing, signals
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst
 from pyjit_wasm.types import I32, DefType, GlobalType, matches_extern
@@ -136,6 +136,7 @@ class Exports:
             return function.of_instance(self._inst, export.index)
         item = {"memory": self._inst.memories, "table": self._inst.tables, "global": self._inst.globals,
                 "tag": self._inst.tags}[export.kind][export.index]
+        sharing.keep_owner(self._inst, item)
         return externs.public(item)
 
     def __getattr__(self, name: str) -> Any:
@@ -214,7 +215,7 @@ def _adapt(wanted, value, memory):
     if isinstance(wanted.type, GlobalType) and not wanted.type.mutable:
         cell = GlobalInst(wanted.type)
         try:
-            cell.bits = to_bits(wanted.type.valtype, value)
+            cell.bits = to_bits(wanted.type.valtype, value, cell)
             return cell
         except TypeError:
             pass

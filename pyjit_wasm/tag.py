@@ -58,7 +58,7 @@ def _words(tag, values):
     params = tag.type.deftype.comp.params
     if len(values) != len(params):
         raise TypeError(f"{tag.public!r} takes {len(params)} values ({len(values)} given)")
-    return [word for t, v in zip(params, values) for word in to_words(t, to_bits(t, v))]
+    return [word for t, v in zip(params, values) for word in to_words(t, to_bits(t, v, tag))]
 
 
 def _values(tag, exn):

@@ -30,8 +30,8 @@ def value_type(name):
     return found
 
 
-def to_bits(valtype, value):
-    """Raw bits of a Python value. TypeError for the wrong type, OverflowError if it does not fit, ValueError for a
+def to_bits(valtype, value, holder):
+    """Raw bits of a Python value; `holder` keeps what a reference refers to (see `function.to_ref`). TypeError for the wrong type, OverflowError if it does not fit, ValueError for a
     v128 that is not 16 bytes."""
     if valtype in _WIDTH:
         width = _WIDTH[valtype]
@@ -47,7 +47,7 @@ def to_bits(valtype, value):
     if valtype == V128:
         return int.from_bytes(_vector(value), "little")
     check_reference(valtype, value)
-    return serve(SERVICE["to_ref"], value, reference_kind(valtype))
+    return serve(SERVICE["to_ref"], value, reference_kind(valtype), holder)
 
 
 def _vector(value):

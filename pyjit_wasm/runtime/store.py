@@ -97,14 +97,14 @@ class MemoryInst(_Owner):
 
 class TableInst(_Owner):
     """A table of `type` (TableType); elements are references, eight bytes each, 0 is null. `keepers`
-    are the instances whose functions may be in it."""
+    are the instances whose functions may be in it, `passed` the functions that Python put there, by address."""
 
     def __init__(self, type, init=0):
         super().__init__(TABLE)
         limit = config.MAX_TABLE if type.limits.max is None else min(type.limits.max, config.MAX_TABLE)
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a table of {type.limits.min} elements")
-        self.type, self.keepers, self.ownership = type, [], None
+        self.type, self.keepers, self.passed, self.ownership = type, [], {}, None
         size = -(-max(limit, 1) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
         start = libc.reserve(size)
         self.base = Lease(start, partial(libc.release, start, size))
@@ -154,10 +154,10 @@ class TableInst(_Owner):
 
 class GlobalInst:
     """A global of `type` (GlobalType) whose 16-byte cell is at `address`, inside memory that `owner`
-    keeps; `keepers` as for tables. `bits` is all of the cell: only a v128 uses its upper half."""
+    keeps; `keepers` and `passed` as for tables. `bits` is all of the cell: only a v128 uses its upper half."""
 
     def __init__(self, type, address=None, owner=None):
-        self.type, self.keepers, self.ownership = type, [], None
+        self.type, self.keepers, self.passed, self.ownership = type, [], {}, None
         self.owner = owner or ctypes.create_string_buffer(16)
         self.address = address or ctypes.addressof(self.owner)
         self.cell = (ctypes.c_uint64 * 2).from_address(self.address)
@@ -204,11 +204,13 @@ _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
 
 class HostFunc(_Owner):
     """A function instance made from something outside: `host` is the address called, `keep` whatever
-    must live as long (a Python callable, a C function pointer object), `python` which of the two."""
+    must live as long (a Python callable, a C function pointer object), `python` which of the two, `passed` the functions
+    that it returned."""
 
     def __init__(self, deftype, entry, ip, host, keep, python):
         super().__init__(FUNC)
         self.deftype, self.keep, self.python, self.public = deftype, keep, python, None
+        self.passed = {}
         _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host, 0, 0)
 
     @property
