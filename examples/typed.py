@@ -70,6 +70,9 @@ def main() -> list[str]:
     count: wasm.Global = instance.exports.count
     lines += [f"{before} {memory.pages} {len(memory)}", f"{len(table)} {table[0]}", f"{count.value} {count.type.mutable}"]
 
+    with wasm.ExecEnv(instance, stack_size=1 << 16) as exec_env:
+        lines.append(str(exec_env.call("add", 3, 4)))
+
     table[1] = wasm.Function(abs, ["i32"], ["i32"])
     tag = wasm.Tag(["i32", "f64"])
     instance.mode = "jit"
