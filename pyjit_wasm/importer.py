@@ -109,7 +109,7 @@ def _imports(importer, names):
             from pyjit_wasm.wasi import Wasi
 
             host = host or Wasi()
-            spaces |= host.imports({name})
+            spaces[name] = host.imports()[name]
         else:
             spaces[name] = _offered(importer, name)
     return spaces, host
