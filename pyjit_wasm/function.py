@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyjit_wasm.c_pointers import CFunction
-    from pyjit_wasm.exec_env import ExecEnv
+    from pyjit_wasm import exec_env as public
     from pyjit_wasm.types import DefType, FuncType
     from pyjit_wasm.values import Value, ValueTypeName
 
@@ -108,7 +108,7 @@ class Function(native.callable_base()):
         self._cells(ctypes.addressof(cells))
         return tuple([_result(valtype, bits) for valtype, bits in zip(results, from_words(results, cells))])
 
-    def c_function(self, exec_env: ExecEnv | None = None) -> CFunction:
+    def c_function(self, exec_env: public.ExecEnv | None = None) -> CFunction:
         """A C function pointer that calls this function: a ctypes function object, a `pyjit_wasm.c_pointers.CFunction`,
         whose `.address` is for other libraries. C may call it in any thread, with or without the GIL, as long as the
         object lives.

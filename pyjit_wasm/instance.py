@@ -101,8 +101,8 @@ class Instance:
         raise KeyError(name)
 
     def interrupt(self, error: BaseException | None = None) -> bool:
-        """Have the call that is running in this instance, in another thread, raise `error`, an Interrupted unless one is given;
-        whether a call is running. `ExecEnv.interrupt` says more."""
+        """Have the call that is running in this instance, in another thread, raise `error`, an Interrupted unless one
+        is given; whether a call is running. `ExecEnv.interrupt` says more."""
         from pyjit_wasm.exec_env import of_runtime
 
         return of_runtime(self._inst.exec_env).interrupt(error)

@@ -31,8 +31,8 @@ def value_type(name):
 
 
 def to_bits(valtype, value, holder):
-    """Raw bits of a Python value; `holder` keeps what a reference refers to (see `function.to_ref`). TypeError for the wrong type, OverflowError if it does not fit, ValueError for a
-    v128 that is not 16 bytes."""
+    """Raw bits of a Python value; `holder` keeps what a reference refers to (see `function.to_ref`). TypeError for the wrong
+    type, OverflowError if it does not fit, ValueError for a v128 that is not 16 bytes."""
     if valtype in _WIDTH:
         width = _WIDTH[valtype]
         number = value.__index__() if hasattr(value, "__index__") else None

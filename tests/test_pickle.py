@@ -77,7 +77,8 @@ def test_settings_are_attributes_that_cannot_be_changed():
 
 def test_what_cannot_be_pickled(module):
     inst = wasm.Instance(module, {"env": {"base": 1}})
-    things = [inst, inst.exports, wasm.Linker(), *(inst.exports[n] for n in ("add", "memory", "table", "global"))]
+    exported = [inst.exports[name] for name in ("add", "memory", "table", "global")]
+    things = [inst, inst.exports, wasm.Linker(), wasm.ExecEnv(inst), *exported]
     for thing in things:
         for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
             with pytest.raises(TypeError, match=f"a wasm {type(thing).__name__} cannot be pickled .* pickle the Module"):
