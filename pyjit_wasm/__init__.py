@@ -12,11 +12,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "engine": ("Engine", "Module"),
     "instance": ("Instance", "load"),
+    "linker": ("Linker",),
+    "host_signature": ("HostFunction", "host_function"),
     "function": ("Function",),
     "memory": ("Memory",),
     "externs": ("Table", "Global"),
     "tag": ("Tag",),
     "exec_env": ("ExecEnv",),
+    "types": ("FuncType", "MemType", "TableType", "GlobalType", "TagType", "RefType", "Limits", "ImportType", "ExportType"),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
                "WasmException", "InUseError", "Interrupted", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
 }

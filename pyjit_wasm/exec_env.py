@@ -2,7 +2,7 @@
 import threading
 import time
 
-from pyjit_wasm import function
+from pyjit_wasm import function, pickling
 from pyjit_wasm.engine import check_stack_size
 from pyjit_wasm.errors import Interrupted
 from pyjit_wasm.instance import Instance
@@ -18,6 +18,8 @@ class ExecEnv:
     One thread at a time runs the exec_envs of an instance; those of an instance whose memory is shared run in parallel.
     A call in a second thread raises InUseError. `close`, or the end of a `with` block, gives the stack buffer back.
     """
+
+    __reduce_ex__ = pickling.refuse
 
     def __init__(self, instance: Instance, stack_size: int | None = None, user_data: object = None) -> None:
         inst = instance._inst
@@ -59,6 +61,13 @@ class ExecEnv:
         another thread; it returns at once: whether a call is running. The exception comes when the call is in wasm
         or comes back to it from a host function."""
         return _insist(interrupts.Interrupt(self._env, error or Interrupted("interrupted by another thread")))
+
+    def check(self) -> None:
+        """Raise what C code that called wasm through a function pointer of this exec_env (`Function.c_function`) could not be
+        told. Without that, the next call from Python does."""
+        error = self._env.take_pending()
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Give the stack buffer back; calls raise InUseError from now on. InUseError if a call is running."""

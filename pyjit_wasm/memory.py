@@ -1,9 +1,18 @@
 """wasm.Memory: a linear memory as Python sees it, at the cost of C calls where bytes are moved."""
-from pyjit_wasm import config
+from __future__ import annotations
+
+from pyjit_wasm import config, pickling
 from pyjit_wasm.codegen import native
 from pyjit_wasm.runtime.store import MemoryInst
 from pyjit_wasm.types import MemType
 from pyjit_wasm.wrappers import limits, of_store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, overload
+
+    from pyjit_wasm.types import AddressType
 
 _OUTSIDE = "outside the memory"
 _SCAN = 64  # bytes that a search for a NUL begins with
@@ -24,9 +33,27 @@ class Memory(native.buffer_base()):
     """
 
     __slots__ = ("_inst", "__weakref__")
+    __reduce_ex__ = pickling.refuse
+
+    if TYPE_CHECKING:   # these are native
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[int]: ...
+        @overload
+        def __getitem__(self, index: int) -> int: ...
+        @overload
+        def __getitem__(self, index: slice) -> bytes: ...
+        @overload
+        def __setitem__(self, index: int, value: int) -> None: ...
+        @overload
+        def __setitem__(self, index: slice, value: Any) -> None: ...
+        def __buffer__(self, flags: int) -> memoryview: ...
+        def read_bytes(self, offset: int, size: int, /) -> bytes: ...
+        def write_bytes(self, offset: int, data: Any, /) -> None: ...
+        def read_into(self, offset: int, buffer: Any, /) -> None: ...
 
     # not __init__: what a view looks into must not be replaced
-    def __new__(cls, min: int, max: int | None = None, *, addr: str = "i32", shared: bool = False) -> "Memory":
+    def __new__(cls, min: int, max: int | None = None, *, addr: AddressType = "i32",
+                shared: bool = False) -> Memory:
         if shared and max is None:
             raise ValueError("shared memory must have maximum")
         return of_store(cls, MemoryInst(MemType(addr, limits(min, max, "pages", addr), bool(shared))))
@@ -53,7 +80,7 @@ class Memory(native.buffer_base()):
             raise ValueError(f"cannot grow memory by {pages} pages")
         return before
 
-    def view(self, dtype: object = "u1", offset: int = 0, count: int | None = None):
+    def view(self, dtype: Any = "u1", offset: int = 0, count: int | None = None) -> Any:
         """A NumPy array of the bytes from `offset` on, without a copy and writable: `count` elements of `dtype`, or as
         many as there are whole ones now. Valid for good; see the new pages after growth in a new view. IndexError
         outside the memory, ValueError for a dtype of Python objects."""

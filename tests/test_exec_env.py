@@ -1,4 +1,5 @@
 """Execution environments, who may run them, and interrupts from other threads."""
+import ctypes
 import gc
 import sys
 import threading
@@ -255,3 +256,17 @@ def test_nothing_stays_requested(load):
         time.sleep(0.002)
         assert inst.exports.ok() == 42
     assert hit < 100 or sys.getswitchinterval() < 0.005
+
+
+def test_check(load):
+    """What C could not be told."""
+    inst = load("(module (func (export \"f\") (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0))))")
+    env = wasm.ExecEnv(inst)
+    pointer = inst.exports.f.c_function(env)
+    env.check()
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int32)
+    assert prototype(pointer.address)(0) == 0
+    with pytest.raises(wasm.Trap, match="divide by zero"):
+        env.check()
+    env.check()
+    assert prototype(pointer.address)(1) == 1

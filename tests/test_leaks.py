@@ -121,6 +121,27 @@ def work():
     thread.start()
     expect(wasm.Interrupted, inst.exports.f)
     thread.join()"""),
+    "functions passed as references": (3_000, """
+source = wasm.Module('(module (memory 1) (func (export "f")))', engine=engine)
+keeper = wasm.Module('''(module (table (export "t") 1 funcref) (func (export "keep") (param funcref)
+    (table.set (i32.const 0) (local.get 0))))''', engine=engine)
+def work():
+    exports, table = wasm.Instance(keeper).exports, wasm.Table(1)
+    exports.keep(wasm.Instance(source).exports.f)
+    exports.t[0] = table[0] = wasm.Instance(source).exports.f"""),
+    "host functions with signatures": (3_000, """
+module = wasm.Module('''(module (import "m" "f" (func $f (param i32 i32))) (memory 1)
+    (func (export "g") (call $f (i32.const 0) (i32.const 9))))''', engine=engine)
+class Host:
+    def __init__(self):
+        self.linker = wasm.Linker()
+        self.linker.function("m", "f")(wasm.host_function("(*~)")(self.take))
+        self.inst = self.linker.instantiate(module)
+        self.inst.exports.g()
+    def take(self, view):
+        self.view = view
+def work():
+    assert len(Host().view) == 9"""),
     "host functions in tables": (3_000, """
 source = wasm.Module('''(module (import "m" "f" (func $f)) (export "f" (func $f)) (table (export "t") 1 funcref)
   (elem (i32.const 0) $f))''',

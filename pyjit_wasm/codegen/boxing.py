@@ -13,9 +13,10 @@ def unbox(f, letter, value, failed, func, position):
         _fail_if_error(f, f.let(f"fcmp oeq double {number}, -1.0"), failed)
         return number if letter == "F" else f.let(f"fptrunc double {number} to float")
     if letter in REFERENCE_KIND:
-        numbers = [SERVICE["to_ref"], REFERENCE_KIND[letter]]
+        holder = f.let(f"ptrtoint ptr {func} to i64")
+        numbers = [SERVICE["to_ref"], REFERENCE_KIND[letter], holder]
         if letter in CHECKED:
-            numbers = [SERVICE["to_checked_ref"], f.let(f"ptrtoint ptr {func} to i64"), position]
+            numbers = [SERVICE["to_checked_ref"], holder, position]
         which, *rest = [f.let(f"call ptr @PyLong_FromLongLong(i64 {number})") for number in numbers]
         f.do(f"call void @Py_IncRef(ptr {value})")
         handle = call_python(f, RUNTIME.service, [which, value, *rest])

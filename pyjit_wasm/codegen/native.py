@@ -4,7 +4,7 @@ import ctypes
 from _thread import RLock
 
 from pyjit_wasm.codegen import abi, objects
-from pyjit_wasm.runtime import arena, loader, process, signals
+from pyjit_wasm.runtime import arena, libc, loader, process, signals
 from pyjit_wasm.runtime.layout import RUNTIME
 
 # instances of the native base types: PyObject head, then a word the vectorcall protocol or buffer
@@ -18,7 +18,7 @@ loading = RLock()  # held while something is loaded that there is to be once
 use_cache = True  # what every engine has in common is cached unless the first engine was told not to
 
 # threaded code that ends an activation, and that looks for who catches an exception: words of `exit`, `unwind`
-_CODE = (ctypes.c_uint64 * 2)()
+_CODE = libc.permanent((ctypes.c_uint64 * 2)())
 externals = {"runtime": process.address, "exit_code": ctypes.addressof(_CODE), "unwind_code": ctypes.addressof(_CODE) + 8}
 
 
@@ -157,7 +157,7 @@ def _of_signature(kind, functype):
     found = _trampolines.get(key)
     if found is None:
         with loading:
-            found = _trampolines.get(key) or kind(key[1])
+            found = _trampolines.get(key) or libc.permanent(kind(key[1]))
             _trampolines[key] = found
     return found
 
@@ -232,8 +232,6 @@ def _native_type(name, extra_words, flags, slots):
 
 def callable_base():
     """A type whose instances are called through a C function pointer of their own (PEP 590)."""
-    from pyjit_wasm.runtime import libc
-
     members = (_Member * 2)(_Member(b"__vectorcalloffset__", _T_PYSSIZET, VECTORCALL, _READONLY, None))
     _kept.append(members)
     return _native_type("pyjit_wasm._Callable", 2, _HAVE_VECTORCALL,

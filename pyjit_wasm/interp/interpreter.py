@@ -3,7 +3,7 @@ import bisect
 import weakref
 
 from pyjit_wasm.codegen import native, objects
-from pyjit_wasm.runtime import arena, loader, process, trace
+from pyjit_wasm.runtime import arena, libc, loader, process, trace
 from pyjit_wasm.runtime.layout import RUNTIME
 
 
@@ -77,7 +77,7 @@ def interpreter(explicit):
     if explicit not in _loaded:
         with native.loading:
             if explicit not in _loaded:
-                _loaded[explicit] = Interpreter(explicit)
+                _loaded[explicit] = libc.permanent(Interpreter(explicit))
     return _loaded[explicit]
 
 

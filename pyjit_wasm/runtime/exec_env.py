@@ -143,9 +143,8 @@ def in_other_threads():
 @provides
 def raise_trap(status, address, _):
     """The exception for a trap that an entry was left with."""
-    env = _by_address[address]
-    message = TRAPS[status]
-    frames = trace.frames(env.take_trace(), message)
+    env, message = at(address), TRAPS[status]  # None: garbage that a finalizer calls
+    frames = () if env is None else trace.frames(env.take_trace(), message)
     raise (Exhaustion if message == "call stack exhausted" else Trap)(message, frames)
 
 

@@ -26,9 +26,9 @@ def check_supported(module, facts):
 
 class ModuleInstance:
     """An instance of `code.module` in `mode`, with `imports` (store objects in import order, already
-    matched). `address` is the INSTANCE block's. `keep`: whatever else must live as long. `callables`: the
-    Python objects made for its functions, by index; `batches`: BATCH words by address, of
-    those called for arrays."""
+    matched). `address` is the INSTANCE block's. `keep`: whatever else must live as long; `passed`: the functions
+    that Python gave it as arguments, by address. `callables`: the Python objects made for its functions, by index;
+    `batches`: BATCH words by address, of those called for arrays."""
 
     def __init__(self, code, mode, imports, stack_size):
         check_supported(code.module, code.facts)
@@ -36,7 +36,7 @@ class ModuleInstance:
         self._words = (ctypes.c_uint64 * (self.layout.size // 8 + 2))()
         self.address = ctypes.addressof(self._words)
         self.funcs, self.tables, self.memories, self.globals, self.tags = [], [], [], [], []
-        self.keep, self._elems = list(imports), []
+        self.keep, self.passed, self._elems = list(imports), {}, []
         self.stack_size, self.callables, self.batches, self._exec_env = stack_size, {}, weakref.WeakValueDictionary(), None
         for item in imports:
             getattr(self, _KINDS[type(item)]).append(item)

@@ -21,6 +21,12 @@ def keep_alive(instance, imports):
             item.keepers.append(instance)
 
 
+def keep_owner(instance, item):
+    """Make a table of `instance` that others get to see keep it. (A global cell is part of its instance.)"""
+    if isinstance(item, TableInst) and _holds_functions(item):
+        item.keepers.append(instance)
+
+
 def _holds_functions(item):
     if isinstance(item, TableInst):
         return _refers_to_functions(item.type.elem)

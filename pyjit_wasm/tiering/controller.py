@@ -34,6 +34,7 @@ def prepare(func, _from_interpreter, _):
                 code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)")
         else:
             code.translate(funcidx)
+        code.instances.add(instance)  # of garbage that a finalizer calls the weak reference is gone
         code.publish(funcidx)
     if arguments:
         ctypes.memmove(_overflow(), arguments, len(arguments))
@@ -120,7 +121,9 @@ def compile_later(code, funcidx, in_loop, reason):
 class Tier(str):
     """Where a function is: "interp", "native" or "host"; `.why` says how it came there."""
 
-    def __new__(cls, tier, why):
+    why: str
+
+    def __new__(cls, tier: str, why: str):
         self = super().__new__(cls, tier)
         self.why = why
         return self
