@@ -15,6 +15,8 @@ _HOMES = {
     "function": ("Function",),
     "externs": ("Memory", "Table", "Global"),
     "tag": ("Tag",),
+    "wasi": ("Wasi", "ReadOnly", "MemoryTree", "CAPTURE"),
+    "programs": ("run",),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
                "WasmException", "InUseError", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
 }

@@ -1,7 +1,7 @@
 """wasm.Instance: instantiation (spec 4.5.4) and what an instance exports."""
 from pyjit_wasm import externs, foreign, function
 from pyjit_wasm.engine import Engine, Module, check_mode, check_stack_size
-from pyjit_wasm.errors import LinkError
+from pyjit_wasm.errors import LinkError, WasiExit
 from pyjit_wasm.runtime import signals
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst
@@ -14,7 +14,7 @@ class Instance:
 
     imports      {module: {name: value}}: plain callables, Function, Memory, Table, Global, C function
                  pointers (ctypes, cffi, numba), numbers for immutable globals; `other.exports` works as
-                 an inner mapping
+                 an inner mapping, a Wasi as either
     stack_size   bytes of the exec_env's stack buffer; default the engine's
     mode         overrides the engine's
 
@@ -26,14 +26,31 @@ class Instance:
         if not isinstance(module, Module):
             module = Module(module)
         engine = module.engine
-        self.module = module
+        self.module, self._initialized = module, False
         signals.renew()
-        resolved = [_resolve(wanted, imports or {}, module) for wanted in module.syntax.imports]
+        resolved = [_resolve(wanted, imports or {}, self) for wanted in module.syntax.imports]
         size = engine.stack_size if stack_size is None else check_stack_size(stack_size)
         self._inst = ModuleInstance(module.code, check_mode(mode or engine.mode), resolved, size)
         self.exports = Exports(self._inst)
         if module.syntax.start is not None:
             function.of_instance(self._inst, module.syntax.start)()
+
+    def run(self):
+        """Run a WASI command's `_start`, or a reactor's `_initialize` unless that has been done, and return the exit
+        code: what `proc_exit` was given, else 0. Raises LinkError if neither is exported, Trap, and what host functions
+        raise."""
+        entry = next((name for name in ("_start", "_initialize") if name in self.exports), None)
+        if entry is None:
+            raise LinkError("the module exports neither _start nor _initialize")
+        if entry == "_initialize":
+            if self._initialized:
+                return 0
+            self._initialized = True
+        try:
+            self.exports[entry]()
+        except WasiExit as exit:
+            return exit.code
+        return 0
 
     @property
     def mode(self):
@@ -119,9 +136,9 @@ def load(source, imports=None, **settings):
     return Instance(Module(source, engine=engine), imports, stack_size=stack_size)
 
 
-def _resolve(wanted, imports, module):
-    """The store object for an import."""
-    value = _look_up(wanted, imports)
+def _resolve(wanted, imports, instance):
+    """The store object for an import of an instance that is being made."""
+    value = _look_up(wanted, imports, instance)
     item = externs.store_object(value)
     if item is None:
         item = _adapt(wanted, value)
@@ -129,20 +146,23 @@ def _resolve(wanted, imports, module):
         raise LinkError(f"incompatible import type for {wanted.module}.{wanted.name}: "
                         f"{_describe(wanted.type)} wanted, {_describe(item.current_type)} given")
     if isinstance(item, MemoryInst) and not item.guarded and item.type.addr == I32 and (
-            module.engine.memory_bounds == "guard"):
+            instance.module.engine.memory_bounds == "guard"):
         raise LinkError(f"incompatible import type for {wanted.module}.{wanted.name}: "
                         "a memory without guard pages in an engine that relies on them")
     return item
 
 
-def _look_up(wanted, imports):
+def _look_up(wanted, imports, instance):
+    """The value for an import. An object with `__wasm_space__(module)` in the place of an inner mapping returns that; a
+    value with `__wasm_bind__(instance)` returns what this instance imports, which has no exports before it runs."""
     try:
         space = imports[wanted.module]
-        if hasattr(space, "__getitem__"):
-            return space[wanted.name]
-        return getattr(space, wanted.name)
+        if hasattr(type(space), "__wasm_space__"):
+            space = space.__wasm_space__(wanted.module)
+        value = space[wanted.name] if hasattr(space, "__getitem__") else getattr(space, wanted.name)
     except (KeyError, AttributeError):
         raise LinkError(f"unknown import: {wanted.module}.{wanted.name}") from None
+    return value.__wasm_bind__(instance) if hasattr(type(value), "__wasm_bind__") else value
 
 
 def _adapt(wanted, value):
