@@ -9,7 +9,7 @@ import errno
 from . import abi
 from .calls import Failure
 
-_PATH_MAX = 4096    # bytes with a NUL, as in Linux
+PATH_MAX = 4096    # bytes with a NUL, as in Linux
 _LINKS_MAX = 40     # links followed in one path, as in Linux
 
 
@@ -17,8 +17,9 @@ class Resolution:
     """The place that `path` (bytes) leads to from `folder`: `.folder`, and `.name` in it, one component or b".".
 
     `follow`: whether a link at the end is followed: True, False for only if a slash follows, None for never, which is
-    for what creates and removes. `.directory`: the path ends with a slash, and so names a directory. Used with `with`, which releases the folders on the way. Raises OSError, and Failure: EPERM
-    for a path that leads out, ENOENT for an empty one, ELOOP, ENAMETOOLONG.
+    what creates and removes. `.directory`: the path ends with a slash, and so names a directory. Used with `with`, which
+    releases the folders on the way. Raises OSError, and Failure: EPERM for a path that leads out, ENOENT for an empty
+    one, ELOOP, ENAMETOOLONG.
     """
 
     __slots__ = ("folder", "name", "directory", "_passed", "_left", "_links")
@@ -59,7 +60,7 @@ class Resolution:
             raise Failure(abi.EPERM)
         if not path:
             raise Failure(abi.ENOENT)
-        if len(path) >= _PATH_MAX:
+        if len(path) >= PATH_MAX:
             raise Failure(abi.ENAMETOOLONG)
         components = path.split(b"/")
         if not self._left:

@@ -62,6 +62,8 @@ class MemoryFile(Opened):
         """Advice does not matter here."""
 
     def allocate(self, offset, length):
+        if not self.rights & abi.RIGHT_FD_WRITE:
+            raise Failure(abi.EBADF)
         if offset + length > self._node.size:
             self._node.resize(offset + length)
 

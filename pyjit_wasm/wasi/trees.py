@@ -5,6 +5,7 @@ import os
 from ..config import WASI_TREE_SIZE
 from . import abi
 from .directories import Directory
+from .paths import PATH_MAX
 from .tree_files import MemoryFile
 from .tree_nodes import FileNode, FolderNode, LinkNode, Space, error
 
@@ -176,6 +177,8 @@ class MemoryFolder:
 
     def symlink(self, target, name):
         """Create a link."""
+        if not target or len(target) >= PATH_MAX:
+            raise error(errno.ENAMETOOLONG if target else errno.ENOENT)
         self._create(name, LinkNode, target)
 
     def link(self, name, folder, new):
