@@ -1,7 +1,6 @@
 """WASI call by call: streams, arguments, clocks, randomness, exit, polling, and bounds."""
 import io
 import os
-import struct
 import subprocess
 import sys
 import time

@@ -119,7 +119,8 @@ def test_flags(guest, flags):
 
 def test_unknown_flags(guest):
     assert guest.open("file", 16)[0] == guest.open("file", fdflags=32)[0] == guest.open("file", follow=2)[0] == abi.EINVAL
-    assert guest.stat("file", follow=2)[0] == guest.set_times("file", 1, 1, 16) == guest.link("file", "x", follow=2) == abi.EINVAL
+    assert guest.stat("file", follow=2)[0] == guest.link("file", "x", follow=2) == abi.EINVAL
+    assert guest.set_times("file", 1, 1, 16) == abi.EINVAL
     assert guest.set_times("file", 1, 1, 3) == guest.set_times("file", 1, 1, 12) == abi.EINVAL
 
 

@@ -61,7 +61,8 @@ def sandbox(mode, tmp_path):
 
 OUT = (
     "..", "../", "../outside", "../outside/canary", "../rw/../outside/canary", "./../outside/canary",
-    "dir/../../outside/canary", "dir/sub/../../../outside/canary", "/", "/etc/passwd", "//etc/passwd", "/../etc/passwd", "/proc/self/root",
+    "dir/../../outside/canary", "dir/sub/../../../outside/canary", "/", "/etc/passwd", "//etc/passwd", "/../etc/passwd",
+    "/proc/self/root",
     "out", "outdir/canary", "outdir/dir/canary", "dir/over", "dir/over/canary", "dirlink/over/canary", "abs", "absolute",
     "absolute/canary", "twice/canary", "far/passwd", "winding/canary", "winding", "proc/etc/passwd", "cwd", "cwd/..",
     "around", "outdir/../rw/file", "empty/../../outside/canary", "dirlink/../../outside/canary",

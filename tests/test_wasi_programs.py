@@ -193,8 +193,8 @@ int main(int argc, char **argv) {
     return 99;
 }
 """
-TESTS = ("arguments", "lines", "bulk", "descriptors", "clocks", "polling", "entropy", "exits", "quits", "heap", "tree", "files",
-         "failures")
+TESTS = ("arguments", "lines", "bulk", "descriptors", "clocks", "polling", "entropy", "exits", "quits", "heap", "tree",
+         "files", "failures")
 ARGUMENTS, VARIABLES, INPUT = ["with space", "", "é"], {"HOME": "/nowhere", "EMPTY": ""}, b"one\ntwo\nthree, unended"
 
 

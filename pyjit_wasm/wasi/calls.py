@@ -33,13 +33,14 @@ def host_function(function, guest, parameters):
         except Failure as failure:
             return failure.errno
         except OSError as error:
-            return _errno_of(error)
+            return errno_of(error)
         return abi.ESUCCESS
 
     return call
 
 
-def _errno_of(error):
+def errno_of(error):
+    """The WASI number of an OSError."""
     if error.errno is None and isinstance(error, TimeoutError):    # a socket's own timeout
         return abi.ETIMEDOUT
     return _ERRNOS.get(error.errno, abi.EIO)

@@ -3,8 +3,8 @@ import time
 
 from . import abi
 from .abi import (
-    ALL_FDFLAGS, ALL_FSTFLAGS, DIRENT, EBADF, EINVAL, ENAMETOOLONG, ENOTCAPABLE, ENOTDIR, FDSTAT, FILESTAT, PRESTAT,
-    RIGHT_FD_READ, RIGHT_FD_SEEK, RIGHT_FD_TELL, RIGHT_FD_WRITE, U64)
+    ALL_FDFLAGS, ALL_FSTFLAGS, DIRENT, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOTCAPABLE, ENOTDIR, FDSTAT, FILESTAT, PRESTAT,
+    RIGHT_FD_READ, RIGHT_FD_SEEK, RIGHT_FD_TELL, RIGHT_FD_WRITE, U32, U64)
 from .calls import Failure
 from .guest import buffers, number, span, word
 
@@ -14,17 +14,19 @@ _SIZE_MAX = (1 << 63) - 1   # what the host's offsets can say
 def fd_read(guest, fd, iovs, count, nread):
     """Read into `count` iovecs; store the number of bytes at `nread`."""
     view = memoryview(guest.memory)
-    result = number(view, nread)
+    if nread + U32.size > len(view):
+        raise Failure(EFAULT)
     descriptor = guest.descriptors.with_right(fd, RIGHT_FD_READ)
-    result[:] = word(descriptor.read(buffers(view, iovs, count)))
+    U32.pack_into(view, nread, descriptor.read(buffers(view, iovs, count)))
 
 
 def fd_write(guest, fd, iovs, count, nwritten):
     """Write `count` ciovecs; store the number of bytes at `nwritten`."""
     view = memoryview(guest.memory)
-    result = number(view, nwritten)
+    if nwritten + U32.size > len(view):
+        raise Failure(EFAULT)
     descriptor = guest.descriptors.with_right(fd, RIGHT_FD_WRITE)
-    result[:] = word(descriptor.write(buffers(view, iovs, count)))
+    U32.pack_into(view, nwritten, descriptor.write(buffers(view, iovs, count)))
 
 
 def fd_pread(guest, fd, iovs, count, offset, nread):

@@ -68,6 +68,9 @@ def word(value):
 def buffers(view, iovs, count):
     """The views that the `count` iovecs (or ciovecs) at `iovs` name; IOV_MAX at most. Raises Failure(EFAULT)."""
     size, views = len(view), []
+    if count == 1 and iovs + IOVEC.size <= size:    # most often
+        start, length = IOVEC.unpack_from(view, iovs)
+        return [span(view, start, length)]
     for start, length in IOVEC.iter_unpack(span(view, iovs, min(count, IOV_MAX) * IOVEC.size)):
         end = start + length
         if end > size:

@@ -6,6 +6,7 @@ from .abi import SIGNATURES, UNSTABLE_ABSENT
 from .calls import host_function
 from .descriptors import DescriptorTable
 from .guest import Guest
+from .quick_calls import QUICK
 from .streams import CapturedOutput, input_stream, output_stream
 
 _CALLS = {call.__name__: call for module in (process_calls, descriptor_calls, path_calls, socket_calls)
@@ -117,7 +118,10 @@ class HostCall:
         self._wasi, self._call, self._parameters = wasi, call, parameters
 
     def __wasm_bind__(self, instance):
-        return host_function(self._call, Guest(self._wasi, instance), self._parameters)
+        guest = Guest(self._wasi, instance)
+        call = host_function(self._call, guest, self._parameters)
+        quick = QUICK.get(self._call.__name__)
+        return quick(guest, call) if quick else call
 
     def __repr__(self):
         return f"<WASI function {self._call.__name__}>"

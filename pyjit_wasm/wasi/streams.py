@@ -16,8 +16,10 @@ _PIECE = 1 << 20    # bytes for a Python object at once, so that overlapping buf
 class Capture:
     """`CAPTURE` as `stdout` or `stderr` of a Wasi keeps what is written for `Wasi.stdout` or `Wasi.stderr`."""
 
+    __name__ = "CAPTURE"
+
     def __repr__(self):
-        return "CAPTURE"
+        return self.__name__
 
 
 CAPTURE = Capture()
