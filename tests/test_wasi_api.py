@@ -1,9 +1,11 @@
 """The Python side of WASI: `Wasi`, `run`, `Instance.run`, streams, and directories on the command line."""
+import gc
 import io
 import os
 import struct
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -271,6 +273,18 @@ def test_descriptors_do_not_leak(mode, tmp_path):
         guest.rename("a/b/c", "a/b/c/d"), guest.link("a/b/c", "a/nope/d"), guest.readdir()
         guest.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_instances_are_freed():
+    """Imports refer to the instance only until they know its memory."""
+    wasi = wasm.Wasi()
+    module = wasm.Module(WRITER)
+    instances = [wasm.Instance(module, imports=wasi) for _ in range(3)]
+    assert instances[0].exports.write.type
+    alive = [weakref.ref(instance) for instance in instances]
+    del instances
+    gc.collect()
+    assert [instance() for instance in alive] == [None] * 3
 
 
 # --- the command line

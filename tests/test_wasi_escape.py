@@ -258,6 +258,27 @@ def test_closing_the_streams_closes_nothing_of_the_host(sandbox):
     assert sandbox.guest.open("file")[0] == abi.EBADF
 
 
+def test_closing_what_another_thread_reads(mode, tmp_path):
+    """The host's descriptor stays open until the call has ended, or its number could be that of another file."""
+    os.mkfifo(tmp_path / "pipe")
+    guest = PyjitGuest(mode, dirs={"/": tmp_path})
+    _, fd = guest.open("pipe")      # to read and write: does not wait for the other end
+    fileno = guest.wasi.descriptors[fd].fileno
+    reader, read = PyjitGuest(mode, wasi=guest.wasi), []
+    thread = threading.Thread(target=lambda: read.append(reader.read(fd)))
+    thread.start()
+    time.sleep(0.1)
+    assert guest.fd_close(fd) == abi.ESUCCESS and guest.read(fd)[0] == abi.EBADF
+    with open(tmp_path / "other", "wb") as other:
+        assert other.fileno() != fileno
+        os.write(fileno, b"end")
+        thread.join()
+        assert read == [(abi.ESUCCESS, b"end")]
+        with pytest.raises(OSError):
+            os.fstat(fileno)
+    guest.close()
+
+
 def test_renumbering(sandbox):
     guest = sandbox.guest
     _, fd = guest.open("file", rights=READ)

@@ -171,12 +171,12 @@ def _module(mode, source):
 
 
 class PyjitGuest(Guest):
-    """The module in this package; `wasi` is the Wasi made with `options`."""
+    """The module in this package; `wasi` is the Wasi, made with `options` if none is given."""
 
-    def __init__(self, mode="interp", unstable=False, **options):
+    def __init__(self, mode="interp", unstable=False, wasi=None, **options):
         names = [n for n in abi.SIGNATURES if not unstable or n not in abi.UNSTABLE_ABSENT]
         source = wrapper(names, "wasi_unstable" if unstable else "wasi_snapshot_preview1")
-        self.wasi = wasm.Wasi(**options)
+        self.wasi = wasi or wasm.Wasi(**options)
         self.instance = wasm.Instance(_module(mode, source), imports=self.wasi)
         self.memory = self.instance.exports.memory
         self.functions = {name: self.instance.exports[name] for name in names}

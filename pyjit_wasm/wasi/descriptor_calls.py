@@ -94,17 +94,16 @@ def fd_datasync(guest, fd):
 
 def fd_close(guest, fd):
     """Close the descriptor. A stream or socket of the embedder's stays open on the host."""
-    guest.descriptors.remove(fd).close()
+    guest.descriptors.remove(fd)
 
 
 def fd_renumber(guest, fd, to):
     """Move the descriptor `fd` to the number `to`, which must be open and is closed first."""
     descriptors = guest.descriptors
-    descriptor, replaced = descriptors[fd], descriptors[to]
+    descriptor, _ = descriptors[fd], descriptors[to]
     if fd != to:
         descriptors.remove(fd)
         descriptors[to] = descriptor
-        replaced.close()
 
 
 def fd_fdstat_get(guest, fd, stat):

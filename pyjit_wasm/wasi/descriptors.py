@@ -1,7 +1,7 @@
 """Descriptors: the table of open ones, and what they have in common.
 
 A descriptor has the rights that it was opened with and that the guest has not given up. Calls that make no sense for
-its kind fail with the errno that wasmtime answers, before rights are looked at.
+its kind fail with the errno that wasmtime answers, before rights are looked at. A descriptor is closed by forgetting it.
 """
 from ..config import WASI_DESCRIPTORS
 from . import abi
@@ -29,29 +29,20 @@ class DescriptorTable(dict):
         return descriptor
 
     def add(self, descriptor):
-        """Give the descriptor the lowest free number and return it. Raises Failure(EMFILE), and closes it, if there
-        are too many."""
+        """Give the descriptor the lowest free number and return it. Raises Failure(EMFILE) if there are too many."""
         if len(self) >= WASI_DESCRIPTORS:
-            descriptor.close()
             raise Failure(abi.EMFILE)
         fd = self._lowest
-        while fd in self:
+        while self.setdefault(fd, descriptor) is not descriptor:    # another thread may add one too
             fd += 1
-        self[fd] = descriptor
         self._lowest = fd + 1
         return fd
 
     def remove(self, fd):
-        """Forget the descriptor `fd` and return it, still open. Raises Failure(EBADF)."""
-        descriptor = self[fd]
-        del self[fd]
+        """Forget the descriptor `fd`. Raises Failure(EBADF)."""
+        if self.pop(fd, None) is None:
+            raise Failure(abi.EBADF)
         self._lowest = min(self._lowest, fd)
-        return descriptor
-
-    def close(self):
-        """Close all."""
-        while self:
-            self.popitem()[1].close()
 
 
 def fails(errno):
@@ -89,9 +80,6 @@ class Descriptor:
     def available(self):
         """How many bytes can be read or written at once, for a poll; 1 if that is not known, as in wasmtime."""
         return 1
-
-    def close(self):
-        """Release what it holds."""
 
 
 class Opened(Descriptor):

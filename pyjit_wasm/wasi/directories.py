@@ -19,9 +19,6 @@ class Directory(Opened):
     def folder(self):
         return self._folder
 
-    def close(self):
-        self._folder.close()
-
     def stat(self):
         return self._folder.stat(b".")
 

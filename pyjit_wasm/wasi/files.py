@@ -42,7 +42,9 @@ def filestat(found):
 
 
 class HostFile(Opened):
-    """A file of the host, or whatever else is no directory. `writable`: the guest may change its times and size."""
+    """A file of the host by its descriptor `fileno`. That is closed when nobody refers to the file any more: not before
+    a call that another thread is in the middle of has ended, as the number may be another file's then. `writable`: the
+    guest may change the times and the size."""
 
     __slots__ = ("fileno", "writable", "filetype")
     applicable = abi.FILE_RIGHTS
@@ -56,8 +58,14 @@ class HostFile(Opened):
     def folder(self):
         raise Failure(abi.ENOTDIR)
 
-    def close(self):
-        os.close(self.fileno)
+    def __del__(self, close=os.close):
+        if self.fileno is not None:
+            close(self.fileno)
+
+    def detach(self):
+        """The host descriptor, which is the caller's now."""
+        fileno, self.fileno = self.fileno, None
+        return fileno
 
     def read(self, buffers):
         return os.readv(self.fileno, buffers)

@@ -23,16 +23,16 @@ def host_folder(path, writable):
 
 
 class HostFolder:
-    """A directory of the host by its descriptor `fileno`. `writable`: the guest may change what is in it."""
+    """A directory of the host by its descriptor `fileno`, closed when nobody refers to the folder any more. `writable`:
+    the guest may change what is in it."""
 
     __slots__ = ("fileno", "writable")
 
     def __init__(self, fileno, writable):
         self.fileno, self.writable = fileno, writable
 
-    def close(self):
-        """Close the host descriptor."""
-        os.close(self.fileno)
+    def __del__(self, close=os.close):
+        close(self.fileno)
 
     def child(self, name):
         """The folder `name`, for looking things up in it; NotADirectoryError for a link too."""
@@ -43,9 +43,10 @@ class HostFolder:
         access = _ACCESS[rights & (abi.RIGHT_FD_READ | abi.RIGHT_FD_WRITE)]
         flags = _OPEN | access | host_flags(_OFLAGS, oflags) | host_flags(FDFLAGS, fdflags)
         fileno = os.open(name, flags, 0o666, dir_fd=self.fileno)
-        if filetype_of_mode(os.fstat(fileno).st_mode) == abi.FILETYPE_DIRECTORY:
-            return Directory(HostFolder(fileno, self.writable), rights, inheriting)
-        return HostFile(fileno, self.writable, rights, inheriting, fdflags)
+        file = HostFile(fileno, self.writable, rights, inheriting, fdflags)
+        if file.filetype == abi.FILETYPE_DIRECTORY:
+            return Directory(HostFolder(file.detach(), self.writable), rights, inheriting)
+        return file
 
     def entries(self):
         """What is in the folder: a list of (name, ino, filetype)."""

@@ -99,7 +99,7 @@ class Wasi:
 
     def close(self):
         """Close every file and directory that is open. Streams and sockets that were given stay open."""
-        self.descriptors.close()
+        self.descriptors.clear()
 
     def __enter__(self):
         return self

@@ -35,22 +35,22 @@ def _follows(lookupflags):
 
 def path_create_directory(guest, fd, path, length):
     """Create a directory."""
-    with _resolve(guest, fd, abi.RIGHT_PATH_CREATE_DIRECTORY, path, length, _NEVER, True) as place:
-        place.folder.mkdir(place.name)
+    place = _resolve(guest, fd, abi.RIGHT_PATH_CREATE_DIRECTORY, path, length, _NEVER, True)
+    place.folder.mkdir(place.name)
 
 
 def path_filestat_get(guest, fd, lookupflags, path, length, stat, layout=FILESTAT):
     """Store the attributes of a file."""
     result = guest.span(stat, layout.size)
-    with _resolve(guest, fd, abi.RIGHT_PATH_FILESTAT_GET, path, length, _follows(lookupflags), False) as place:
-        result[:] = layout.pack(*(place.check() or place.folder.stat(place.name)))
+    place = _resolve(guest, fd, abi.RIGHT_PATH_FILESTAT_GET, path, length, _follows(lookupflags), False)
+    result[:] = layout.pack(*(place.check() or place.folder.stat(place.name)))
 
 
 def path_filestat_set_times(guest, fd, lookupflags, path, length, atim, mtim, flags):
     """Set a file's times."""
-    with _resolve(guest, fd, abi.RIGHT_PATH_FILESTAT_SET_TIMES, path, length, _follows(lookupflags), True) as place:
-        stat = place.check() or place.folder.stat(place.name)
-        place.folder.set_times(place.name, *chosen_times(stat, atim, mtim, flags))
+    place = _resolve(guest, fd, abi.RIGHT_PATH_FILESTAT_SET_TIMES, path, length, _follows(lookupflags), True)
+    stat = place.check() or place.folder.stat(place.name)
+    place.folder.set_times(place.name, *chosen_times(stat, atim, mtim, flags))
 
 
 def path_link(guest, old_fd, old_lookupflags, old_path, old_length, new_fd, new_path, new_length):
@@ -59,10 +59,10 @@ def path_link(guest, old_fd, old_lookupflags, old_path, old_length, new_fd, new_
         raise Failure(EINVAL)
     source = _start(guest, old_fd, abi.RIGHT_PATH_LINK_SOURCE, old_path, old_length, True)
     target = _start(guest, new_fd, abi.RIGHT_PATH_LINK_TARGET, new_path, new_length, True)
-    with Resolution(*source) as old, Resolution(*target) as new:
-        old.check()
-        new.check()
-        old.folder.link(old.name, new.folder, new.name)
+    old, new = Resolution(*source), Resolution(*target)
+    old.check()
+    new.check()
+    old.folder.link(old.name, new.folder, new.name)
 
 
 def path_open(guest, fd, lookupflags, path, length, oflags, rights, inheriting, fdflags, opened):
@@ -75,14 +75,14 @@ def path_open(guest, fd, lookupflags, path, length, oflags, rights, inheriting, 
         raise Failure(EINVAL)
     changes = bool(creates or truncates or rights & abi.RIGHT_FD_WRITE)
     follow = _NEVER if creates and oflags & abi.OFLAGS_EXCL else _follows(lookupflags)
-    with _resolve(guest, fd, _rights_to_open(oflags), path, length, follow, changes) as place:
-        if (rights | inheriting) & ~guest.descriptors[fd].inheriting:
-            raise Failure(ENOTCAPABLE)
-        if place.directory:
-            if creates:
-                raise Failure(EISDIR)
-            oflags |= abi.OFLAGS_DIRECTORY
-        descriptor = place.folder.open(place.name, oflags, rights, inheriting, fdflags)
+    place = _resolve(guest, fd, _rights_to_open(oflags), path, length, follow, changes)
+    if (rights | inheriting) & ~guest.descriptors[fd].inheriting:
+        raise Failure(ENOTCAPABLE)
+    if place.directory:
+        if creates:
+            raise Failure(EISDIR)
+        oflags |= abi.OFLAGS_DIRECTORY
+    descriptor = place.folder.open(place.name, oflags, rights, inheriting, fdflags)
     result[:] = word(guest.descriptors.add(descriptor))
 
 
@@ -100,9 +100,9 @@ def path_readlink(guest, fd, path, length, buffer, size, used):
     absolute one, which leads out."""
     view = memoryview(guest.memory)
     result, room = number(view, used), span(view, buffer, size)
-    with _resolve(guest, fd, abi.RIGHT_PATH_READLINK, path, length, False, False) as place:
-        place.check()
-        target = place.folder.readlink(place.name)
+    place = _resolve(guest, fd, abi.RIGHT_PATH_READLINK, path, length, False, False)
+    place.check()
+    target = place.folder.readlink(place.name)
     if target.startswith(b"/"):
         raise Failure(EPERM)
     target = target[:size]
@@ -112,35 +112,35 @@ def path_readlink(guest, fd, path, length, buffer, size, used):
 
 def path_remove_directory(guest, fd, path, length):
     """Remove an empty directory."""
-    with _resolve(guest, fd, abi.RIGHT_PATH_REMOVE_DIRECTORY, path, length, _NEVER, True) as place:
-        place.folder.rmdir(place.name)
+    place = _resolve(guest, fd, abi.RIGHT_PATH_REMOVE_DIRECTORY, path, length, _NEVER, True)
+    place.folder.rmdir(place.name)
 
 
 def path_rename(guest, fd, old_path, old_length, new_fd, new_path, new_length):
     """Move a file or directory, in the place of what is there."""
     source = _start(guest, fd, abi.RIGHT_PATH_RENAME_SOURCE, old_path, old_length, True)
     target = _start(guest, new_fd, abi.RIGHT_PATH_RENAME_TARGET, new_path, new_length, True)
-    with Resolution(*source, _NEVER) as old, Resolution(*target, _NEVER) as new:
-        old.directory = old.directory or new.directory
-        old.check()
-        old.folder.rename(old.name, new.folder, new.name)
+    old, new = Resolution(*source, _NEVER), Resolution(*target, _NEVER)
+    old.directory = old.directory or new.directory
+    old.check()
+    old.folder.rename(old.name, new.folder, new.name)
 
 
 def path_symlink(guest, old_path, old_length, fd, new_path, new_length):
     """Create a symbolic link to a path, which need not exist. Failure(EPERM) for an absolute one, which leads out."""
     target = guest.path(old_path, old_length)
-    with _resolve(guest, fd, abi.RIGHT_PATH_SYMLINK, new_path, new_length, False, True) as place:
-        if target.startswith(b"/"):
-            raise Failure(EPERM)
-        place.check()
-        place.folder.symlink(target, place.name)
+    place = _resolve(guest, fd, abi.RIGHT_PATH_SYMLINK, new_path, new_length, False, True)
+    if target.startswith(b"/"):
+        raise Failure(EPERM)
+    place.check()
+    place.folder.symlink(target, place.name)
 
 
 def path_unlink_file(guest, fd, path, length):
     """Remove anything but a directory."""
-    with _resolve(guest, fd, abi.RIGHT_PATH_UNLINK_FILE, path, length, False, True) as place:
-        place.check()
-        place.folder.unlink(place.name)
+    place = _resolve(guest, fd, abi.RIGHT_PATH_UNLINK_FILE, path, length, False, True)
+    place.check()
+    place.folder.unlink(place.name)
 
 
 CALLS = (

@@ -17,9 +17,8 @@ class Resolution:
     """The place that `path` (bytes) leads to from `folder`: `.folder`, and `.name` in it, one component or b".".
 
     `follow`: whether a link at the end is followed: True, False for only if a slash follows, None for never, which is
-    what creates and removes. `.directory`: the path ends with a slash, and so names a directory. Used with `with`, which
-    releases the folders on the way. Raises OSError, and Failure: EPERM for a path that leads out, ENOENT for an empty
-    one, ELOOP, ENAMETOOLONG.
+    what creates and removes. `.directory`: the path ends with a slash, and so names a directory. Raises
+    OSError, and Failure: EPERM for a path that leads out, ENOENT for an empty one, ELOOP, ENAMETOOLONG.
     """
 
     __slots__ = ("folder", "name", "directory", "_passed", "_left", "_links")
@@ -28,23 +27,8 @@ class Resolution:
         self.folder, self.name, self._links = folder, b".", 0
         self._passed = []   # the folders above `folder`
         self.directory, self._left = False, []
-        try:
-            self._push(path)
-            self._resolve(follow)
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        """Release the folders on the way."""
-        while self._passed:
-            self._leave()
+        self._push(path)
+        self._resolve(follow)
 
     def check(self):
         """The stat of the place, if the path ends with a slash; None if not. OSError if that is no directory."""
@@ -75,7 +59,7 @@ class Resolution:
             if name == b"..":
                 if not self._passed:
                     raise Failure(abi.EPERM)
-                self._leave()
+                self.folder = self._passed.pop()
             elif name == b".":
                 return
             elif self._left:
@@ -93,10 +77,6 @@ class Resolution:
             return
         self._passed.append(self.folder)
         self.folder = child
-
-    def _leave(self):
-        self.folder.close()
-        self.folder = self._passed.pop()
 
     def _expand(self, name):
         """Put the text of the link `name` in its place; False if there is no link."""

@@ -28,7 +28,7 @@ class Socket(Opened):
     def fileno(self):
         return self._socket.fileno()
 
-    def close(self):
+    def __del__(self):
         if self._owned:
             self._socket.close()
 

@@ -85,9 +85,6 @@ class MemoryFolder:
     def __init__(self, node, writable):
         self._node, self.writable = node, writable
 
-    def close(self):
-        """Nothing is held."""
-
     def sync(self):
         """There is no disk."""
 
