@@ -20,6 +20,8 @@ _HOMES = {
     "tag": ("Tag",),
     "exec_env": ("ExecEnv",),
     "types": ("FuncType", "MemType", "TableType", "GlobalType", "TagType", "RefType", "Limits", "ImportType", "ExportType"),
+    "wasi": ("Wasi", "ReadOnly", "MemoryTree", "CAPTURE"),
+    "programs": ("run",),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
                "WasmException", "InUseError", "Interrupted", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
 }

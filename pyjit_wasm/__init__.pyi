@@ -12,14 +12,17 @@ from pyjit_wasm.host_signature import HostFunction as HostFunction, host_functio
 from pyjit_wasm.instance import Instance as Instance, load as load
 from pyjit_wasm.linker import Linker as Linker
 from pyjit_wasm.memory import Memory as Memory
+from pyjit_wasm.programs import run as run
 from pyjit_wasm.tag import Tag as Tag
 from pyjit_wasm.types import (
     ExportType as ExportType, FuncType as FuncType, GlobalType as GlobalType, ImportType as ImportType,
     Limits as Limits, MemType as MemType, RefType as RefType, TableType as TableType, TagType as TagType)
+from pyjit_wasm.wasi import CAPTURE as CAPTURE, MemoryTree as MemoryTree, ReadOnly as ReadOnly, Wasi as Wasi
 
 __version__: str
 __all__ = [
-    "DecodeError", "Engine", "ExecEnv", "Exhaustion", "ExportType", "Frame", "FuncType", "Function", "Global", "GlobalType",
-    "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits", "LinkError", "Linker", "MemType",
-    "Memory", "Module", "ParseError", "RefType", "Table", "TableType", "Tag", "TagType", "Trap", "UnsupportedError",
-    "ValidationError", "WasiExit", "WasmError", "WasmException", "host_function", "load"]
+    "CAPTURE", "DecodeError", "Engine", "ExecEnv", "Exhaustion", "ExportType", "Frame", "FuncType", "Function", "Global",
+    "GlobalType", "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits",
+    "LinkError", "Linker", "MemType", "Memory", "MemoryTree", "Module", "ParseError", "ReadOnly", "RefType", "Table",
+    "TableType", "Tag", "TagType", "Trap", "UnsupportedError", "ValidationError", "Wasi", "WasiExit", "WasmError",
+    "WasmException", "host_function", "load", "run"]

@@ -38,3 +38,6 @@ BRIEF_INSTRUCTIONS = 4_000              # a call certain to execute fewer keeps 
 
 CACHE_LIMIT = 512 << 20                 # object cache on disk
 CACHE_VARIABLE = "PYJIT_WASM_CACHE"     # a directory, or "off"
+
+WASI_DESCRIPTORS = 4_096                # that one Wasi has open at once
+WASI_TREE_SIZE = 1 << 30                # of a MemoryTree that names no limit

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from pyjit_wasm.instance import FirstMemory
+    from pyjit_wasm.instance import Importer
     from pyjit_wasm.types import FuncType
 
 _NUMBERS = {"i": I32, "I": I64, "f": F32, "F": F64}
@@ -58,15 +58,15 @@ class HostFunction:
     def __call__(self, *arguments: Any) -> Any:
         return self.target(*arguments)
 
-    def __wasm_import__(self, functype: FuncType, memory: FirstMemory) -> Callable[..., Any] | None:
+    def __wasm_import__(self, functype: FuncType, importer: Importer) -> Callable[..., Any] | None:
         """What an import of that type calls with wasm's values, None if the type is another."""
-        if not (_match(self._params, functype.params, memory.address_type)
-                and _match(self._results, functype.results, memory.address_type)):
+        if not (_match(self._params, functype.params, importer.address_type)
+                and _match(self._results, functype.results, importer.address_type)):
             return None
         target = synchronous(self.target)
         if self.exec_env:
             target = _with_exec_env(target)
-        takes = _takes(self._params, memory)
+        takes = _takes(self._params, importer)
         if not takes:
             return target
 
@@ -119,35 +119,35 @@ def _match(letters, valtypes, address_type):
 
 # --- arguments
 
-def _takes(params, memory):
+def _takes(params, importer):
     """For each argument of the callable what takes it from an iterator of wasm's values; none if all are as they are."""
     if not _ADDRESSES.intersection(params):
         return []
-    mask = _MASKS[memory.address_type]
+    mask = _MASKS[importer.address_type]
     kinds = {"b": _sized, "*": _open_ended, "$": _string}
-    return [functools.partial(kinds[letter], memory, mask) if letter in kinds else next
+    return [functools.partial(kinds[letter], importer, mask) if letter in kinds else next
             for letter in params.replace("*~", "b")]
 
 
-def _sized(memory, mask, values):
+def _sized(importer, mask, values):
     address, size = next(values) & mask, next(values) & mask
-    view = memory.view()
+    view = importer.view()
     if address + size > len(view):
         raise Trap("out of bounds memory access")
     return view[address:address + size]
 
 
-def _open_ended(memory, mask, values):
+def _open_ended(importer, mask, values):
     address = next(values) & mask
-    view = memory.view()
+    view = importer.view()
     if address >= len(view):
         raise Trap("out of bounds memory access")
     return view[address:]
 
 
-def _string(memory, mask, values):
+def _string(importer, mask, values):
     start = position = next(values) & mask
-    view, size = memory.view(), _FIRST_PIECE
+    view, size = importer.view(), _FIRST_PIECE
     while position < len(view):
         end = bytes(view[position:position + size]).find(0)
         if end >= 0:

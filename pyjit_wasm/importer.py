@@ -72,9 +72,9 @@ class Loader:
             wasm = Module(self.path, engine=engine)
         except (WasmError, OSError) as error:
             raise self._failed(error) from error
-        spaces, host = _imports(self.name, [wanted.module for wanted in wasm.imports])
+        spaces = _imports(self.name, [wanted.module for wanted in wasm.imports])
         try:
-            instance = _instantiate(wasm, spaces, host)
+            instance = _instantiate(wasm, spaces)
         except WasmError as error:
             raise self._failed(error) from error
         public = {name: instance.exports[name] for name in instance.exports if not _is_pythons(name)}
@@ -102,17 +102,17 @@ def _is_pythons(name):
 
 
 def _imports(importer, names):
-    """{module: what it offers} for the modules of those names, and the Wasi among them or None."""
+    """{module: what it offers} for the modules of those names."""
     spaces, host = {}, None
     for name in dict.fromkeys(names):
         if name in _WASI:
             from pyjit_wasm.wasi import Wasi
 
             host = host or Wasi()
-            spaces[name] = host.imports()[name]
+            spaces[name] = host[name]
         else:
             spaces[name] = _offered(importer, name)
-    return spaces, host
+    return spaces
 
 
 def _offered(importer, name):
@@ -127,12 +127,10 @@ def _offered(importer, name):
     return module if instance is None else instance.exports
 
 
-def _instantiate(module, spaces, host):
+def _instantiate(module, spaces):
     from pyjit_wasm.instance import Instance
 
     instance = Instance(module, spaces)
-    if host is not None:
-        host.bind(instance)
     if "_initialize" in instance.exports:
         instance.exports["_initialize"]()
     return instance

@@ -5,7 +5,7 @@ import weakref
 
 from pyjit_wasm import externs, foreign, function, pickling
 from pyjit_wasm.engine import Engine, Module, check_mode, check_stack_size
-from pyjit_wasm.errors import LinkError, Trap
+from pyjit_wasm.errors import LinkError, Trap, WasiExit
 from pyjit_wasm.runtime import sharing, signals
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst
@@ -28,7 +28,7 @@ class Instance:
 
     imports      {module: {name: value}}: plain callables, those of `host_function`, Function, Memory, Table, Global,
                  Tag, C function pointers (ctypes, cffi, numba), numbers for immutable globals; `other.exports` and
-                 Python modules work as inner mappings, a Linker as the outer one
+                 Python modules work as inner mappings, a Linker as the outer one, a Wasi as either
     stack_size   bytes of the exec_env's stack buffer; default the engine's
     mode         overrides the engine's
 
@@ -50,12 +50,13 @@ class Instance:
         engine = module.engine
         self.module = module
         signals.renew()
-        memory = FirstMemory(module.syntax.mems)
-        resolved = [_resolve(wanted, {} if imports is None else imports, module, memory) for wanted in module.syntax.imports]
+        importer = Importer(module.syntax.mems)
+        resolved = [_resolve(wanted, {} if imports is None else imports, module, importer)
+                    for wanted in module.syntax.imports]
         size = engine.stack_size if stack_size is None else check_stack_size(stack_size)
         self._set(ModuleInstance(module.code, check_mode(mode or engine.mode), resolved, size))
         self._inst.public_module = module
-        memory.inst = self._inst.memories[0] if self._inst.memories else None
+        importer.made(self)
         if module.syntax.start is not None:
             function.of_instance(self._inst, module.syntax.start)()
 
@@ -73,6 +74,23 @@ class Instance:
             public = object.__new__(cls)._set(inst)
             public.module = inst.public_module
         return public
+
+    def run(self) -> int:
+        """Run a WASI command's `_start`, or a reactor's `_initialize` unless that has been done, and return the exit
+        code: what `proc_exit` was given, else 0. Raises LinkError if neither is exported, Trap, and what host functions
+        raise."""
+        entry = next((name for name in ("_start", "_initialize") if name in self.exports), None)
+        if entry is None:
+            raise LinkError("the module exports neither _start nor _initialize")
+        if entry == "_initialize":
+            if self._inst.initialized:
+                return 0
+            self._inst.initialized = True
+        try:
+            self.exports[entry]()
+        except WasiExit as exit:
+            return exit.code
+        return 0
 
     @property
     def mode(self) -> Mode:
@@ -169,26 +187,31 @@ def load(source: Source, imports: Imports | None = None, **settings: Any) -> Ins
     return Instance(Module(source, engine=engine), imports, stack_size=stack_size)
 
 
-class FirstMemory:
-    """The first memory of an instance that is being made: `address_type` "i32" or "i64", or None if there will be none,
-    and `inst`, its MemoryInst as soon as there is one."""
+class Importer:
+    """The instance that imports are found for: `address_type` "i32" or "i64" of its first memory, None if there will be
+    none, and `exports`, those of the instance as soon as there is one."""
 
     def __init__(self, memtypes):
-        self.address_type, self.inst = (memtypes[0].addr if memtypes else None), None
+        self.address_type, self.exports, self.memory = (memtypes[0].addr if memtypes else None), {}, None
 
     def view(self):
-        """A memoryview of all of it."""
-        if self.inst is None:  # the instance failed, but left a function in a table
+        """A memoryview of all of the first memory."""
+        if self.memory is None:  # the instance failed, but left a function in a table
             raise Trap("out of bounds memory access")
-        return memoryview(externs.public(self.inst))
+        return memoryview(self.memory)
+
+    def made(self, instance):
+        self.exports = instance.exports
+        if instance._inst.memories:
+            self.memory = externs.public(instance._inst.memories[0])
 
 
-def _resolve(wanted, imports, module, memory):
+def _resolve(wanted, imports, module, importer):
     """The store object for an import."""
     value = _look_up(wanted, imports)
     item = externs.store_object(value)
     if item is None:
-        item = _adapt(wanted, value, memory)
+        item = _adapt(wanted, value, importer)
     elif not matches_extern(item.current_type, wanted.type):
         raise _mismatch(wanted, _describe(item.current_type))
     if isinstance(item, MemoryInst) and not item.guarded and item.type.addr == I32 and (
@@ -199,19 +222,27 @@ def _resolve(wanted, imports, module, memory):
 
 
 def _look_up(wanted, imports):
+    """The value for an import. An object with `__wasm_space__(module)` in the place of an inner mapping returns that."""
     try:
         space = imports[wanted.module]
-        if hasattr(space, "__getitem__"):
-            return space[wanted.name]
-        return getattr(space, wanted.name)
+        if hasattr(type(space), "__wasm_space__"):
+            space = space.__wasm_space__(wanted.module)
+        return space[wanted.name] if hasattr(space, "__getitem__") else getattr(space, wanted.name)
     except (KeyError, AttributeError):
         raise LinkError(f"unknown import: {wanted.module}.{wanted.name}") from None
 
 
-def _adapt(wanted, value, memory):
-    """A store object made from a plain Python value."""
-    if isinstance(wanted.type, DefType) and callable(value):
-        return _adapt_function(wanted, value, memory)
+def _adapt(wanted, value, importer):
+    """A store object made from a plain Python value. What has `__wasm_import__(functype, importer)` gives the callable that
+    this instance imports, or None if its type is another."""
+    if isinstance(wanted.type, DefType):
+        if hasattr(type(value), "__wasm_import__"):
+            target = value.__wasm_import__(wanted.type.comp, importer)
+            if target is None:
+                raise _mismatch(wanted, repr(value))
+            return function.host_function(target, wanted.type)
+        if callable(value):
+            return _adapt_function(wanted, value)
     if isinstance(wanted.type, GlobalType) and not wanted.type.mutable:
         cell = GlobalInst(wanted.type)
         try:
@@ -222,13 +253,7 @@ def _adapt(wanted, value, memory):
     raise _mismatch(wanted, type(value).__name__)
 
 
-def _adapt_function(wanted, value, memory):
-    adapt = getattr(type(value), "__wasm_import__", None)
-    if adapt is not None:
-        target = adapt(value, wanted.type.comp, memory)
-        if target is None:
-            raise _mismatch(wanted, repr(value))
-        return function.host_function(target, wanted.type)
+def _adapt_function(wanted, value):
     try:
         pointer = foreign.c_function(value, wanted.type.comp)
     except TypeError as error:

@@ -33,7 +33,6 @@ class Linker(Mapping):
     def __init__(self, engine: Engine | None = None, *, allow_shadowing: bool = False) -> None:
         self.engine, self.allow_shadowing = engine, allow_shadowing
         self._spaces: dict[str, dict[str, Any]] = {}
-        self._wasis: list[Any] = []
 
     def define(self, module: str, name: str, value: Any) -> None:
         """Define `module`.`name` as anything that an Instance takes as an import. LinkError if it is defined already;
@@ -52,12 +51,10 @@ class Linker(Mapping):
             self.define(module, name, instance.exports[name])
 
     def define_wasi(self, wasi: Any) -> None:
-        """Define the functions of a `pyjit_wasm.wasi.Wasi`; its memory becomes that of each instance made. Raises as
-        `define` does."""
+        """Define the functions of a `Wasi`. Raises as `define` does."""
         for module, functions in wasi.imports().items():
             for name, value in functions.items():
                 self.define(module, name, value)
-        self._wasis.append(wasi)
 
     def define_traps(self, module: Module) -> None:
         """Define each function that a module imports and that is not defined yet as one that traps when it is called."""
@@ -77,10 +74,7 @@ class Linker(Mapping):
         """A new Instance linked to what is defined; `options` are an Instance's. Raises what Module and Instance raise."""
         if not isinstance(module, Module):
             module = Module(module, engine=self.engine)
-        instance = Instance(module, self, **options)
-        for wasi in self._wasis:
-            wasi.bind(instance)
-        return instance
+        return Instance(module, self, **options)
 
     def __getitem__(self, module: str) -> Mapping[str, Any]:
         return MappingProxyType(self._spaces[module])

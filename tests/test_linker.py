@@ -101,7 +101,7 @@ def test_wasi(linker, tmp_path):
     with open(path, "wb") as out:
         wasi = Wasi(["hello", "one"], stdout=out)
         linker.define_wasi(wasi)
-        assert wasi.start(linker.instantiate(HELLO)) == 1
+        assert linker.instantiate(HELLO).run() == 1
     assert path.read_text() == "Hello from WebAssembly!\nargument 1: one\n"
 
 

@@ -44,10 +44,19 @@ _BOUNDS = Option("--bounds", "KIND", "how compiled code checks memory bounds: gu
 
 
 def _variable(text):
+    """NAME=VALUE, or NAME for a variable of this process."""
+    import os
     name, equals, value = text.partition("=")
-    if not name or not equals:
+    if not name or not equals and name not in os.environ:
         raise ValueError
-    return name, value
+    return name, value if equals else os.environ[name]
+
+
+def _directory(text):
+    host, _, guest = text.partition("::")
+    if not host:
+        raise ValueError
+    return guest or host, host
 
 
 def _size(text):
@@ -61,7 +70,8 @@ _RUN_NOTES = """\
 Options after FILE are the program's. With --invoke, ARGS are the function's arguments: integers in
 decimal or with 0x, 0o, 0b, floats in decimal or hexadecimal, inf and nan; results are printed one per
 line. A module that imports WASI (wasi_snapshot_preview1) gets FILE and ARGS as its arguments, the
-variables of --env as its whole environment, and this process's standard streams.
+variables of --env as its whole environment, the directories of --dir and --dir-ro and nothing outside them,
+and this process's standard streams.
 
 Exit code: the program's own; 134 after a trap, as a shell reports abort(): a trap is the program's bug,
 and 134 (128 + SIGABRT) keeps it apart from codes that programs choose; 130 after Ctrl-C; 2 if the module
@@ -75,8 +85,11 @@ COMMANDS = {command.name: command for command in (
     Command("run", "FILE [ARGS...]", "run a program or call one function", "program.run", (
         _MODE,
         Option("--stack-size", "BYTES", "size of the wasm call stack (default 1048576)", _size, 1 << 20),
-        Option("--env", "NAME=VALUE", "set a variable of the program's environment; repeatable", _variable,
-               repeated=True),
+        Option("--dir", "HOST[::GUEST]", "let the program use a directory, which it knows as GUEST (default: as\n"
+               "HOST); repeatable", _directory, repeated=True),
+        Option("--dir-ro", "HOST[::GUEST]", "the same, read only", _directory, repeated=True),
+        Option("--env", "NAME[=VALUE]", "set a variable of the program's environment, without VALUE to what it is\n"
+               "here; repeatable", _variable, repeated=True),
         Option("--invoke", "NAME", "call this exported function instead of _start"),
         Option("--no-cache", None, "neither use nor fill the cache of compiled code"),
     ), _RUN_NOTES, interspersed=False),

@@ -50,11 +50,10 @@ def _instance(module, arguments, options):
     modules = {item.module for item in module.imports}
     if not modules:
         return Instance(module, stack_size=options["stack_size"])
-    from ..wasi import Wasi
-    wasi = Wasi(arguments, dict(options["env"]))
-    instance = Instance(module, imports=wasi.imports(modules), stack_size=options["stack_size"])
-    wasi.bind(instance)
-    return instance
+    from ..wasi import ReadOnly, Wasi
+    dirs = dict(options["dir"]) | {guest: ReadOnly(host) for guest, host in options["dir_ro"]}
+    wasi = Wasi(arguments, dict(options["env"]), dirs)
+    return Instance(module, imports=wasi, stack_size=options["stack_size"])
 
 
 def _invoke(instance, name, arguments):

@@ -37,6 +37,7 @@ class ModuleInstance:
         self.address = ctypes.addressof(self._words)
         self.funcs, self.tables, self.memories, self.globals, self.tags = [], [], [], [], []
         self.keep, self.passed, self._elems = list(imports), {}, []
+        self.initialized = False    # whether `_initialize` has run, of WASI reactors
         self.stack_size, self.callables, self.batches, self._exec_env = stack_size, {}, weakref.WeakValueDictionary(), None
         for item in imports:
             getattr(self, _KINDS[type(item)]).append(item)

@@ -1,0 +1,68 @@
+"""wasm.run: a WASI program as `subprocess.run` runs one."""
+import os
+
+from pyjit_wasm.engine import Module
+from pyjit_wasm.instance import Instance
+from pyjit_wasm.wasi import CAPTURE, Wasi
+from pyjit_wasm.wasi.streams import output_stream
+
+_PIPE, _STDOUT, _DEVNULL = -1, -2, -3       # subprocess's numbers, which is slow to import
+_INPUTS = {_DEVNULL: b""}
+_OUTPUTS = {_PIPE: CAPTURE, _DEVNULL: lambda data: None}
+
+
+def run(program, args=(), *, env=None, dirs=None, stdin=None, stdout=None, stderr=None, input=None,
+        capture_output=False, text=False, encoding="utf-8", check=False, sockets=(), engine=None, mode=None,
+        stack_size=None):
+    """Run a WASI command and return a `subprocess.CompletedProcess`: `args` (program and arguments), `returncode` (the
+    exit code, 0..2**32-1), `stdout` and `stderr` (bytes if captured, else None).
+
+    program          a path, bytes, WAT text or a Module
+    args             its arguments without its name: str, bytes or path objects
+    env, dirs, sockets, stdin, stdout, stderr
+                     as for `Wasi`; `subprocess.PIPE` is CAPTURE, `subprocess.DEVNULL` is nothing, and `subprocess.STDOUT`
+                     sends standard error to standard output
+    input            bytes for standard input, or str with `text`
+    capture_output   capture both outputs
+    text, encoding   outputs are str
+    check            raise subprocess.CalledProcessError for an exit code other than 0
+    engine, mode, stack_size
+                     as for Module and Instance
+
+    Raises ValueError for arguments that exclude each other, what Module and Instance raise, Trap, and what the
+    streams raise.
+    """
+    import subprocess
+    if input is not None and stdin is not None:
+        raise ValueError("stdin and input exclude each other")
+    if capture_output and (stdout is not None or stderr is not None):
+        raise ValueError("stdout and stderr exclude capture_output")
+    if capture_output:
+        stdout = stderr = CAPTURE
+    if input is not None:
+        stdin = input.encode(encoding) if text else input
+    arguments = [_name(program), *map(os.fspath, args)]
+    module = program if isinstance(program, Module) else Module(program, engine=engine)
+    output = output_stream(_meant(stdout, _OUTPUTS), 1)
+    error = output if isinstance(stderr, int) and stderr == _STDOUT else output_stream(_meant(stderr, _OUTPUTS), 2)
+    with Wasi(arguments, env, dirs, _meant(stdin, _INPUTS), output, error, sockets) as wasi:
+        code = Instance(module, imports=wasi, stack_size=stack_size, mode=mode).run()
+    captured = [wasi.stdout, None if error is output else wasi.stderr]
+    if text:
+        captured = [data if data is None else data.decode(encoding) for data in captured]
+    done = subprocess.CompletedProcess(arguments, code, *captured)
+    if check:
+        done.check_returncode()
+    return done
+
+
+def _name(program):
+    """The program's name, its first argument: the path as it was given, or the module's name."""
+    if isinstance(program, os.PathLike) or isinstance(program, str) and not program.lstrip().startswith(("(", ";")):
+        return os.fspath(program)
+    return program.name or "program" if isinstance(program, Module) else "program"
+
+
+def _meant(stream, table):
+    """What Wasi knows one of `subprocess`'s numbers as, or the stream itself."""
+    return table.get(stream, stream) if isinstance(stream, int) else stream
