@@ -21,6 +21,7 @@ TIER_UP_THRESHOLD = 2_000               # calls plus loop iterations before a fu
 TIER_UP_RETRY = 1_000                   # events between two looks whether compiled code has come
 UNIT_INSTRUCTIONS = 6_000               # wasm instructions compiled together when tiering up
 BULK_VALIDATION = 256 << 10             # modules from this size on are validated by native kernels
+KEPT_CODE = 256 << 10                   # of modules from this size on, threaded code is cached
 EXACT_ERRORS = 1 << 20                  # of several faults in a larger one, that in a function may not be the one reported
 MODULE_UNIT_INSTRUCTIONS = 15_000       # jit mode: modules up to this size are one unit
 JIT_UNIT_INSTRUCTIONS = 3_000           # jit mode: size of a lazily compiled unit of larger modules

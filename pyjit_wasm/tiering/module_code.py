@@ -9,6 +9,7 @@ A FUNC's `entry` and `ip` are the only links between tiers:
     native           native code              call_native handler
 """
 import ctypes
+import functools
 import struct
 import weakref
 from _thread import RLock
@@ -159,11 +160,28 @@ class ModuleCode:
         with self.lock:
             if funcidx not in self.threaded:
                 try:
-                    self.threaded[funcidx] = interpreter(self.explicit).translate(self.module, funcidx, self.layout)
+                    self.threaded[funcidx] = self._translate(funcidx)
                 except FrameTooLarge as error:
                     self.threaded[funcidx] = TOO_LARGE
                     self.compile(units.around(self, funcidx), str(error))
             self.publish(funcidx)
+
+    def _translate(self, funcidx):
+        found = self.kept.get(funcidx) if self.kept else None
+        if found is None:
+            found = interpreter(self.explicit).translate(self.module, funcidx, self.layout)
+            if self.kept:
+                self.kept.note(funcidx, found)
+        return found
+
+    @functools.cached_property
+    def kept(self):
+        """What is kept on disk of its threaded code, None of small modules."""
+        if not self.settings.cache or len(self.module.data) < config.KEPT_CODE:
+            return None
+        from pyjit_wasm.tiering.kept_code import KeptCode
+
+        return KeptCode(self)
 
     def unit(self, members, entries, loops=(), batches=()):
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
