@@ -2,6 +2,7 @@
 import os
 
 from pyjit_wasm.engine import Module
+from pyjit_wasm.errors import WasiExit
 from pyjit_wasm.instance import Instance
 from pyjit_wasm.wasi import CAPTURE, Wasi
 from pyjit_wasm.wasi.streams import output_stream
@@ -46,7 +47,7 @@ def run(program, args=(), *, env=None, dirs=None, stdin=None, stdout=None, stder
     output = output_stream(_meant(stdout, _OUTPUTS), 1)
     error = output if isinstance(stderr, int) and stderr == _STDOUT else output_stream(_meant(stderr, _OUTPUTS), 2)
     with Wasi(arguments, env, dirs, _meant(stdin, _INPUTS), output, error, sockets) as wasi:
-        code = Instance(module, imports=wasi, stack_size=stack_size, mode=mode).run()
+        code = _exit_code(module, wasi, stack_size, mode)
     captured = [wasi.stdout, None if error is output else wasi.stderr]
     if text:
         captured = [data if data is None else data.decode(encoding) for data in captured]
@@ -54,6 +55,13 @@ def run(program, args=(), *, env=None, dirs=None, stdin=None, stdout=None, stder
     if check:
         done.check_returncode()
     return done
+
+
+def _exit_code(module, wasi, stack_size, mode):
+    try:
+        return Instance(module, imports=wasi, stack_size=stack_size, mode=mode).run()
+    except WasiExit as exit:    # from a start function
+        return exit.code
 
 
 def _name(program):

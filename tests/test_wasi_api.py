@@ -81,6 +81,12 @@ def test_check(mode):
     assert wasm.run(SILENT, check=True, mode=mode).returncode == 0
 
 
+def test_exit_in_the_start_function(mode):
+    done = wasm.run("""(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+      (func $go (call $exit (i32.const 5))) (start $go))""", mode=mode)
+    assert done.returncode == 5
+
+
 def test_traps_come_out(mode):
     with pytest.raises(wasm.Trap, match="unreachable"):
         wasm.run(TRAPS, mode=mode)

@@ -131,6 +131,28 @@ def test_limit(mode):
         wasm.MemoryTree({"large": bytes(5000)}, limit=4000)
 
 
+def test_part_of_the_buffers_fits(mode):
+    guest = PyjitGuest(mode, dirs={"/": wasm.MemoryTree({"file": b""}, limit=5_000)})
+    _, fd = guest.open("file")
+    assert guest.fd_write(fd, *guest.iovecs(0, (4096, 2000), (4096, 2000)), 64) == 0
+    assert guest.load("<I", 64) == (2000,) and guest.write(fd, bytes(2000))[0] == abi.ENOSPC
+
+
+def test_deep_directories(mode):
+    """As deep as a guest likes: it goes down descriptor by descriptor."""
+    rights = abi.DIRECTORY_RIGHTS
+    guest = PyjitGuest(mode, dirs={"/": {}})
+    fd = 3
+    for _ in range(20_000):
+        assert guest.mkdir("d", fd) == 0
+        _, below = guest.open("d", abi.OFLAGS_DIRECTORY, rights, fd)
+        if fd != 3:
+            guest.fd_close(fd)
+        fd = below
+    assert guest.rename("d", "d/d/d") == abi.EINVAL
+    guest.close()
+
+
 def test_removed_directory(mode):
     guest = PyjitGuest(mode, dirs={"/": {"d": {}}})
     _, fd = guest.open("d", abi.OFLAGS_DIRECTORY, abi.RIGHT_FD_READDIR | abi.RIGHT_PATH_CREATE_DIRECTORY)

@@ -43,9 +43,13 @@ class MemoryFile(Opened):
         position = self._node.size if self.flags & abi.FDFLAGS_APPEND else offset
         start = position
         for buffer in buffers:
-            if len(buffer):
+            try:
                 self._node.write(position, buffer)
-                position += len(buffer)
+            except OSError:
+                if position == start:
+                    raise
+                break
+            position += len(buffer)
         return position - start
 
     def seek(self, delta, whence):

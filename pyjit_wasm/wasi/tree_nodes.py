@@ -85,6 +85,8 @@ class FileNode(Node):
 
     def write(self, position, data):
         """Store bytes at a position, which may be beyond the end. OSError ENOSPC."""
+        if not len(data):
+            return
         end = position + len(data)
         if end > len(self.data):
             self.resize(end)
