@@ -51,7 +51,7 @@ class Linker(Mapping):
             self.define(module, name, instance.exports[name])
 
     def define_wasi(self, wasi: Any) -> None:
-        """Define the functions of a `Wasi`. Raises as `define` does."""
+        """Define the functions of a `Wasi`, which use the memory of the instance that calls. Raises as `define` does."""
         for module, functions in wasi.imports().items():
             for name, value in functions.items():
                 self.define(module, name, value)

@@ -1,4 +1,6 @@
 """wasm.run: a WASI program as `subprocess.run` runs one."""
+from __future__ import annotations
+
 import os
 
 from pyjit_wasm.engine import Module
@@ -7,14 +9,26 @@ from pyjit_wasm.instance import Instance
 from pyjit_wasm.wasi import CAPTURE, Wasi
 from pyjit_wasm.wasi.streams import output_stream
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    import subprocess
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from pyjit_wasm.engine import Engine, Mode, Source
+
 _PIPE, _STDOUT, _DEVNULL = -1, -2, -3       # subprocess's numbers, which is slow to import
 _INPUTS = {_DEVNULL: b""}
 _OUTPUTS = {_PIPE: CAPTURE, _DEVNULL: lambda data: None}
 
 
-def run(program, args=(), *, env=None, dirs=None, stdin=None, stdout=None, stderr=None, input=None,
-        capture_output=False, text=False, encoding="utf-8", check=False, sockets=(), engine=None, mode=None,
-        stack_size=None):
+def run(program: Module | Source, args: Iterable[str | bytes | os.PathLike[str]] = (), *,
+        env: Mapping[str, str] | None = None, dirs: Mapping[str, Any] | None = None,
+        stdin: Any = None, stdout: Any = None, stderr: Any = None, input: Any = None,
+        capture_output: bool = False, text: bool = False, encoding: str = "utf-8", check: bool = False,
+        sockets: Iterable[socket.socket] = (), engine: Engine | None = None, mode: Mode | None = None,
+        stack_size: int | None = None) -> subprocess.CompletedProcess[Any]:
     """Run a WASI command and return a `subprocess.CompletedProcess`: `args` (program and arguments), `returncode` (the
     exit code, 0..2**32-1), `stdout` and `stderr` (bytes if captured, else None).
 

@@ -42,6 +42,9 @@ wasm.Function(abs, ["i16"])
 wasm.Tag(3)
 wasm.host_function(3)
 wasm.Linker().define(1, "f", abs)
+wasm.Wasi(args=3)
+wasm.run("x.wasm", mode="fast")
+wasm.MemoryTree(3)
 wasm.nothing
 """
 

@@ -1,5 +1,8 @@
 """Wasi: what WASI programs see of their host."""
+from __future__ import annotations
+
 import os
+from collections.abc import Mapping
 
 from . import descriptor_calls, path_calls, process_calls, socket_calls, unstable
 from .abi import SIGNATURES, UNSTABLE_ABSENT
@@ -8,6 +11,12 @@ from .descriptors import DescriptorTable
 from .guest import Guest
 from .quick_calls import QUICK
 from .streams import CapturedOutput, input_stream, output_stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable, Iterator
+    from typing import Any
 
 _CALLS = {call.__name__: call for module in (process_calls, descriptor_calls, path_calls, socket_calls)
           for call in module.CALLS}
@@ -23,11 +32,11 @@ class ReadOnly:
 
     __slots__ = ("target",)
 
-    def __init__(self, target):
+    def __init__(self, target: Any) -> None:
         self.target = target
 
 
-class Wasi:
+class Wasi(Mapping[str, "dict[str, Any]"]):
     """The host of WASI programs (wasi_snapshot_preview1, and wasi_unstable for older ones).
 
     args      str or bytes each, the program's name first
@@ -48,7 +57,11 @@ class Wasi:
     Raises ValueError for a NUL in a string, OSError for a directory that cannot be opened, TypeError.
     """
 
-    def __init__(self, args=(), env=None, dirs=None, stdin=None, stdout=None, stderr=None, sockets=()):
+    dirs: dict[str, Any]
+
+    def __init__(self, args: Iterable[str | bytes | os.PathLike[str]] = (), env: Mapping[str, str] | None = None,
+                 dirs: Mapping[str, Any] | None = None, stdin: Any = None, stdout: Any = None, stderr: Any = None,
+                 sockets: Iterable[socket.socket] = ()) -> None:
         self.args = [_c_string(arg) for arg in args]
         self.environ = [_c_string(_variable(name) + b"=" + os.fsencode(value)) for name, value in (env or {}).items()]
         streams = input_stream(stdin, 0), output_stream(stdout, 1), output_stream(stderr, 2)
@@ -74,38 +87,45 @@ class Wasi:
             self.descriptors.add(Socket(given))
 
     @property
-    def stdout(self):
+    def stdout(self) -> bytes | None:
         """The bytes written to standard output so far, if it is CAPTURE, else None."""
         return _captured(self._streams[1])
 
     @property
-    def stderr(self):
+    def stderr(self) -> bytes | None:
         """The bytes written to standard error so far, if it is CAPTURE, else None."""
         return _captured(self._streams[2])
 
-    def imports(self):
+    def imports(self) -> dict[str, dict[str, Any]]:
         """{module: {name: what an Instance imports under it}} of both modules."""
         return {module: dict(functions) for module, functions in self._modules.items()}
 
-    def keys(self):
-        """The names of the modules."""
-        return self._modules.keys()
-
-    def __getitem__(self, module):
+    def __getitem__(self, module: str) -> dict[str, Any]:
         return self._modules[module]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    __eq__, __hash__ = object.__eq__, object.__hash__
 
     def __wasm_space__(self, module):
         return self[module]
 
-    def close(self):
+    def close(self) -> None:
         """Close every file and directory that is open. Streams and sockets that were given stay open."""
         self.descriptors.clear()
 
-    def __enter__(self):
+    def __enter__(self) -> Wasi:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        return f"<Wasi: {len(self.descriptors)} descriptors>"
 
 
 class HostCall:

@@ -1,4 +1,6 @@
 """Trees of files in memory, as the embedder gives them and as guests open them."""
+from __future__ import annotations
+
 import errno
 import os
 
@@ -8,6 +10,11 @@ from .directories import Directory
 from .paths import PATH_MAX
 from .tree_files import MemoryFile
 from .tree_nodes import FileNode, FolderNode, LinkNode, Space, error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 _NAME_MAX = 255         # bytes, as in most file systems
 
@@ -20,16 +27,16 @@ class MemoryTree:
     and ValueError for what is no tree of files, OSError if it is larger than the limit.
     """
 
-    def __init__(self, contents=None, limit=WASI_TREE_SIZE):
+    def __init__(self, contents: Mapping[str, Any] | None = None, limit: int = WASI_TREE_SIZE) -> None:
         self._root = FolderNode(Space(limit))
         self._root.links = 1
         _fill(self._root, contents or {})
 
-    def contents(self):
+    def contents(self) -> dict[str, Any]:
         """The tree as it is now: a dict as above, with `bytes` for files."""
         return _value(self._root)
 
-    def __getitem__(self, path):
+    def __getitem__(self, path: str) -> Any:
         """The bytes of a file, or the dict of a directory, by its path such as "a/b". Raises KeyError."""
         node = self._root
         for name in map(os.fsencode, path.split("/")):
@@ -38,7 +45,7 @@ class MemoryTree:
             node = node.entries[name]
         return _value(node)
 
-    def folder(self, writable):
+    def folder(self, writable: bool) -> MemoryFolder:
         """The MemoryFolder of the top."""
         return MemoryFolder(self._root, writable)
 
