@@ -41,7 +41,7 @@ class ModuleCode:
         self.waiting = set()  # (funcidx, in_loop) that the background compiler was asked for
         self.instances = weakref.WeakSet()
         self.lock = RLock()
-        self._templates, self._digest = {}, None
+        self._templates, self._digest, self._partition = {}, None, None
         self.status = bool(module.tags) or facts.exceptions  # functions return one
         if self.status:
             from pyjit_wasm.interp import unwind  # noqa: F401  its services
@@ -55,6 +55,13 @@ class ModuleCode:
         if self._digest is None:
             self._digest = cache.digest(self.module.data)
         return self._digest
+
+    @property
+    def partition(self):
+        """The units of mode jit, by function: see `units.partition`."""
+        if self._partition is None:
+            self._partition = units.partition(self)
+        return self._partition
 
     # --- what a function's FUNC holds
 
