@@ -176,11 +176,14 @@ class ModuleCode:
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
                     self.settings.strict_traps, self.status, batches)
 
+    def unit_object(self, unit):
+        """The first arguments of `objects.build` for a Unit."""
+        return "unit", self.digest + unit.identity().encode(), unit.source, "full"
+
     def compile(self, plan, reason, compile=None):
         """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
-        data = objects.build("unit", self.digest + unit.identity().encode(), unit.source, "full", self.settings.cache,
-                             compile)
+        data = objects.build(*self.unit_object(unit), self.settings.cache, compile)
         with self.lock:
             compiled = CompiledUnit(unit, data)
             self.units.append(compiled)
