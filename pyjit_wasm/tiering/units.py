@@ -115,8 +115,8 @@ def _divide(code, root, placed):
 
 
 def lazy(code, funcidx):
-    """Plan for jit mode, when `funcidx` is first called: its unit of the partition. Where that has no entry for it, because only
-    direct calls reach it, the mode has changed while its caller was running: a neighbourhood without what is compiled."""
+    """Plan for jit mode, when `funcidx` is first called: its unit of the partition. Where that has no entry for it, because
+    only direct calls reach it, the mode has changed while its caller was running: a neighbourhood without what is compiled."""
     members, entries = code.partition[funcidx]
     if funcidx not in entries:
         members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS, code.native)
