@@ -3,6 +3,7 @@
     from pyjit_wasm.disassembly import disassemble
     print(disassemble(wasm.Module("prog.wasm"), "main").text())
 """
+import collections
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator
@@ -36,12 +37,34 @@ class Disassembly:
     def text(self) -> str:
         """The forms one after the other, each with a title; the byte offset of a line is a comment behind it."""
         return "\n".join(line for form in self.forms for line in (
-            f"{COMMENTS[form]} {TITLES[form]} of function {self.index}, {self.name}", *self.commented(form), ""))
+            f"{COMMENTS[form]} {self.title(form)}", *self.commented(form), ""))
+
+    def title(self, form: str) -> str:
+        """What a form is called."""
+        return f"{TITLES[form]} of function {self.index}, {self.name}"
+
+    def aligned(self) -> dict[str, list[str]]:
+        """The lines of each form for columns that stand side by side: threaded code begins where the instructions do that it
+        was made of, if WebAssembly is there too."""
+        columns = {form: list(self.commented(form)) for form in self.forms}
+        if "wasm" in columns and "threaded" in columns:
+            columns["wasm"], columns["threaded"] = self._paired(columns["wasm"])
+        return columns
+
+    def _paired(self, wasm):
+        left, right, threaded = [], [], collections.deque(self.forms["threaded"])
+        for text, line in zip(wasm, self.forms["wasm"]):
+            group = []
+            while threaded and line.offset is not None and (threaded[0].offset or 0) <= line.offset:
+                group.append(threaded.popleft().text)
+            left += [text, *[""] * (len(group) - 1)]
+            right += group or [""]
+        return left, right + [line.text for line in threaded]
 
     def commented(self, form: str) -> Iterator[str]:
         """The lines of a form with their offsets as comments."""
         lines = self.forms[form]
-        column = min(max((len(line.text) for line in lines), default=0), 60)
+        column = min(max((len(line.text) for line in lines if line.offset is not None), default=0), 60)
         for line in lines:
             comment = "" if line.offset is None else f"  {COMMENTS[form]} {line.offset:#x}"
             yield f"{line.text:<{column if comment else 0}}{comment}"
@@ -93,7 +116,7 @@ def _source(module, index):
 
 _LOCATION = re.compile(r"^(!\d+) = (?:distinct )?!DILocation\(line: (\d+)", re.M)
 _ATTACHED = re.compile(r", !dbg (!\d+)")
-_METADATA = re.compile(r"(,? ![a-z.]+ !\d+)+| local_unnamed_addr| #\d+")
+_METADATA = re.compile(r"(,? ![a-z.]+ !\d+)+| local_unnamed_addr| #\d+| +; preds = .*")
 
 
 def _ir(module, index):
