@@ -5,8 +5,6 @@ from ..errors import LinkError
 from .options import FILE, Command, engine_options
 from .sources import load, naming, similar
 
-FORMS = ("wasm", "threaded", "ir", "asm")     # as `disassembly.TITLES`
-
 
 @click.command("inspect", cls=Command, examples=(
     ("pyjit-wasm inspect prog.wasm", "What it imports and exports, and what is large in it."),
@@ -86,11 +84,11 @@ def disas(file, function, bounds, strict_traps, **wanted):
     function compiled alone; together with its callers and callees it is inlined and may look different.
     """
     from .. import Engine, Module
-    from ..disassembly import disassemble
+    from ..disassembly import TITLES, disassemble
     from .terminal import show_code
     with naming(file):
         module = Module(load(file), engine=Engine(memory_bounds=bounds, strict_traps=strict_traps))
-        forms = [form for form, chosen in wanted.items() if chosen] or FORMS
+        forms = [form for form in TITLES if wanted[form]] or TITLES
         try:
             disassembly = disassemble(module, function, forms)
         except KeyError:

@@ -10,6 +10,7 @@ from . import outputs
 
 UNLIMITED = 10_000
 LEAST_WIDTH = 40    # of a column of code
+MOST_LINES = 2000   # of columns that stand side by side: tables of more take long to lay out
 LEXERS = {"wasm": "wast", "ir": "llvm", "asm": "gas"}
 
 
@@ -62,7 +63,8 @@ def show_code(disassembly):
         outputs.write(outputs.STDOUT, disassembly.text())
         return
     with console.capture() as captured:
-        if console.width >= LEAST_WIDTH * len(disassembly.forms) > LEAST_WIDTH:
+        longest = max(map(len, disassembly.forms.values()))
+        if console.width >= LEAST_WIDTH * len(disassembly.forms) > LEAST_WIDTH and longest <= MOST_LINES:
             console.print(_side_by_side(disassembly))
         else:
             console.print(Group(*[part for form in disassembly.forms for part in (
