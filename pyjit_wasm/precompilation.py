@@ -16,6 +16,8 @@ from pyjit_wasm.engine import Module
 from pyjit_wasm.features import SIMD, proposals
 from pyjit_wasm.interp import interpreter
 from pyjit_wasm.runtime.instance import check_supported
+from pyjit_wasm.tiering import units
+from pyjit_wasm.tiering.module_code import ModuleCode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,10 +69,23 @@ def _parts(module: Module) -> Iterator[tuple]:
         if SIMD in proposals(module.syntax):
             yield interpreter.vectors_object(explicit)
     yield native.support_object()
-    for letters in dict.fromkeys(abi.signature(deftype.comp) for deftype in module.syntax.funcs):
-        yield native.trampolines_object(letters)
-        if code.status:
-            yield native.status_object(letters)
+    for kind, part, letters in dict.fromkeys(_trampolines(code)):
+        yield kind.object(part, letters)
+
+
+def _trampolines(code: ModuleCode) -> Iterator[tuple]:
+    """(class, part, letters) of the trampolines through which functions are called, for each function."""
+    plain, status = native.Trampolines, native.StatusTrampolines
+    called = units.escaping(code.module) | {export.index for export in code.module.exports if export.kind == "func"}
+    for index, deftype in enumerate(code.module.funcs):
+        if index < code.first:
+            wanted = [(plain, "host"), (plain, "tiers")] + [(status, "tiers"), (status, "catching")] * code.status
+        else:
+            wanted = [(status, "tiers"), (status, "throwing")] if code.status else [(plain, "tiers")]
+        if index in called:
+            wanted.append((plain, "enter"))
+        for kind, part in wanted:
+            yield kind, part, abi.signature(deftype.comp)
 
 
 def _compiled(parts: list[tuple], jobs: int) -> Iterator[int]:
