@@ -111,7 +111,7 @@ class Module:
 
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         self.engine = engine or default_engine()
-        self.syntax, facts = _decode_and_validate(_binary(source))
+        self.syntax, facts = _decode_and_validate(binary_of(source))
         if not self.engine.legacy_exceptions and facts.legacy_exceptions:
             raise ValidationError("legacy exception handling is switched off in this engine")
         from pyjit_wasm.tiering.module_code import ModuleCode
@@ -151,7 +151,7 @@ class Module:
     @staticmethod
     def validate(source: Source) -> None:
         """Decode and validate only; raises as the constructor does."""
-        _decode_and_validate(_binary(source))
+        _decode_and_validate(binary_of(source))
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
@@ -198,7 +198,7 @@ def _public_type(type):
     return type.comp if isinstance(type, DefType) else type
 
 
-def _binary(source: Source) -> bytes:
+def binary_of(source: Source) -> bytes:
     """The binary format of whatever was given as a module."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)

@@ -341,4 +341,4 @@ def test_env(lister, tmp_path):
 
 def test_no_directory(lister):
     done = pyjit("--dir", "/nonexistent", lister)
-    assert done.returncode == 2 and done.stderr == "pyjit-wasm: error: /nonexistent: No such file or directory\n"
+    assert done.returncode == 2 and done.stderr == "pyjit-wasm: /nonexistent: No such file or directory\n"

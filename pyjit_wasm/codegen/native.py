@@ -31,6 +31,11 @@ _prepare = (ctypes.c_uint64 * 1)()
 prepare_code = ctypes.addressof(_prepare)   # threaded code of functions that are not ready
 
 
+def support_object():
+    """The first arguments of `objects.build` for the support object."""
+    return "support", f"{signals.RETRY_SIGNAL} {MEM_POINTER}", _support_source, "full"
+
+
 def _support_source():
     from pyjit_wasm.codegen import support
 
@@ -43,9 +48,7 @@ def load_support():
     if _support is None:
         with loading:
             if _support is None:
-                identity = f"{signals.RETRY_SIGNAL} {MEM_POINTER}"
-                data = objects.build("support", identity, _support_source, "full", use_cache)
-                loaded = loader.load(data, arena.host, externals)
+                loaded = loader.load(objects.build(*support_object(), use_cache), arena.host, externals)
                 externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith("rt_"))
                 signals.install(loaded.symbols["rt_on_fault"], loaded.symbols["rt_on_interrupt"])
                 for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add")):
@@ -72,10 +75,13 @@ class _Trampolines:
                 self._load(part)
         return vars(self)[name]
 
+    @classmethod
+    def object(cls, part, letters):
+        """The first arguments of `objects.build` for a part."""
+        return cls.kind, f"{part} {letters} {CALL_SITE_POINTER}", lambda: cls.source(part, letters), "code"
+
     def _load(self, part):
-        identity = f"{part} {self._letters} {CALL_SITE_POINTER}"
-        data = objects.build(self.kind, identity, lambda: self.source(part), "code", use_cache)
-        loaded = loader.load(data, arena.host, externals)
+        loaded = loader.load(objects.build(*self.object(part, self._letters), use_cache), arena.host, externals)
         self._loaded.append(loaded)
         for name, address in loaded.symbols.items():
             if name == "call_native":
@@ -90,10 +96,11 @@ class Trampolines(_Trampolines):
     parts = {"py_enter": "enter", "cells_enter": "cells", "py_host": "host", "c_host": "host", "to_interp": "tiers",
              "call_native_code": "tiers"}
 
-    def source(self, part):
+    @staticmethod
+    def source(part, letters):
         from pyjit_wasm.codegen import signatures
 
-        return signatures.source(part, self._letters, CALL_SITE_POINTER)
+        return signatures.source(part, letters, CALL_SITE_POINTER)
 
 
 class StatusTrampolines(_Trampolines):
@@ -102,10 +109,11 @@ class StatusTrampolines(_Trampolines):
     kind = "statuses"
     parts = {"throwing": "throwing", "catching": "catching", "to_interp": "tiers", "call_native_code": "tiers"}
 
-    def source(self, part):
+    @staticmethod
+    def source(part, letters):
         from pyjit_wasm.codegen import statuses
 
-        return statuses.source(part, self._letters)
+        return statuses.source(part, letters)
 
 
 class CTrampolines:

@@ -37,6 +37,14 @@ class Worker:
 
         return compile_ir(text, level)
 
+    def close(self):
+        """End the process."""
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process.wait()
+            self._process = None
+
     def _ask(self, text, level):
         text, level = text.encode(), level.encode()
         pipe = self._process.stdin

@@ -30,16 +30,15 @@ class Interpreter:
         native.load_support()
         self._explicit, self._objects, self._addresses = explicit, [], []
         self.handlers = _Handlers(self._load_vectors)
-        self._load("handlers", lambda: _sources().source(explicit), RUNTIME.handlers_lo, RUNTIME.handlers_hi)
+        self._load(handlers_object(explicit), RUNTIME.handlers_lo, RUNTIME.handlers_hi)
         native.set_handlers(self.handlers["exit"], self.handlers["unwind"])
 
     def _load_vectors(self):
-        explicit = self._explicit
-        self._load("vectors", lambda: _sources().vector_source(explicit), RUNTIME.vectors_lo, RUNTIME.vectors_hi)
+        self._load(vectors_object(self._explicit), RUNTIME.vectors_lo, RUNTIME.vectors_hi)
 
-    def _load(self, kind, source, low, high):
+    def _load(self, description, low, high):
         """Load handlers, which may link against those there are; note their range in two runtime words."""
-        data = objects.build(kind, str(self._explicit), source, "code", native.use_cache)
+        data = objects.build(*description, native.use_cache)
         linkable = {f"h.{name}": address for name, address in self.handlers.items()}
         loaded = loader.load(data, arena.guest, native.externals | linkable)
         self._objects.append(loaded)
@@ -61,6 +60,16 @@ class Interpreter:
         from pyjit_wasm.interp import threaded  # not needed where everything is compiled
 
         return threaded.translate(module, funcidx, layout, self.handlers)
+
+
+def handlers_object(explicit):
+    """The first arguments of `objects.build` for the handlers."""
+    return "handlers", str(explicit), lambda: _sources().source(explicit), "code"
+
+
+def vectors_object(explicit):
+    """The same for those of vector forms."""
+    return "vectors", str(explicit), lambda: _sources().vector_source(explicit), "code"
 
 
 def _sources():

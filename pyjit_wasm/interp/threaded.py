@@ -59,7 +59,7 @@ class ThreadedCode:
         return address
 
 
-class _Writer:
+class Writer:
     """Collects code; labels are patched when they are bound."""
 
     def __init__(self, handlers):
@@ -111,7 +111,7 @@ class _Writer:
 
 def translate(module, funcidx, layout, handlers):
     """Body to ThreadedCode. `handlers`: {form name: address}. Raises FrameTooLarge."""
-    writer = _Writer(handlers)
+    writer = Writer(handlers)
     operands = Operands(module, funcidx, layout, writer)
     operands.run()
     for place in writer.frame_patches:

@@ -42,7 +42,7 @@ class ModuleCode:
         self.waiting = set()  # (funcidx, in_loop) that the background compiler was asked for
         self.instances = weakref.WeakSet()
         self.lock = RLock()
-        self._templates, self._digest = {}, None
+        self._templates, self._digest, self._partition = {}, None, None
         self.status = bool(module.tags) or facts.exceptions  # functions return one
         if self.status:
             from pyjit_wasm.interp import unwind  # noqa: F401  its services
@@ -56,6 +56,13 @@ class ModuleCode:
         if self._digest is None:
             self._digest = cache.digest(self.module.data)
         return self._digest
+
+    @property
+    def partition(self):
+        """The units of mode jit, by function: see `units.partition`."""
+        if self._partition is None:
+            self._partition = units.partition(self)
+        return self._partition
 
     # --- what a function's FUNC holds
 
@@ -187,11 +194,14 @@ class ModuleCode:
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
                     self.settings.strict_traps, self.status, batches)
 
+    def unit_object(self, unit):
+        """The first arguments of `objects.build` for a Unit."""
+        return "unit", self.digest + unit.identity().encode(), unit.source, "full"
+
     def compile(self, plan, reason, compile=None):
         """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
-        data = objects.build("unit", self.digest + unit.identity().encode(), unit.source, "full", self.settings.cache,
-                             compile)
+        data = objects.build(*self.unit_object(unit), self.settings.cache, compile)
         with self.lock:
             compiled = CompiledUnit(unit, data)
             self.units.append(compiled)

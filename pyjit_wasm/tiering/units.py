@@ -87,12 +87,38 @@ def over_arrays(code, funcidx):
     return reachable(code, funcidx, config.UNIT_INSTRUCTIONS), (), (), (funcidx,)
 
 
+def partition(code):
+    """{funcidx: (members, entries)} of all functions: what jit mode compiles together, whatever is called first. A small
+    module is one unit, whose functions that only direct calls reach need no entry. A large one is divided into
+    neighbourhoods, from functions that no other calls on, exports first, so that callers come before what they call."""
+    everything = range(code.first, len(code.module.funcs))
+    if code.facts.instructions <= config.MODULE_UNIT_INSTRUCTIONS:
+        return dict.fromkeys(everything, (frozenset(everything), sorted(escaping(code.module))))
+    called = frozenset().union(*[fact.calls for fact in code.facts])
+    exported = {e.index for e in code.module.exports if e.kind == "func"}
+    placed = {}
+    for root in sorted(everything, key=lambda funcidx: (funcidx in called, funcidx not in exported, funcidx)):
+        _divide(code, root, placed)
+    return placed
+
+
+def _divide(code, root, placed):
+    """Put `root` and all functions that it calls, directly or not, into units."""
+    waiting = [root]
+    for funcidx in waiting:
+        if funcidx < code.first or funcidx in placed:
+            continue
+        members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS, placed)
+        unit = frozenset(members), sorted(members)
+        placed.update(dict.fromkeys(members, unit))
+        waiting += sorted({callee for member in members for callee in code.facts[member - code.first].calls})
+
+
 def lazy(code, funcidx):
-    """Plan for jit mode, when `funcidx` is first called: a small module as a whole, of a large one a
-    neighbourhood without what is compiled already. Functions that only direct calls reach need no entry."""
-    total = code.facts.instructions
-    if total <= config.MODULE_UNIT_INSTRUCTIONS and not code.units:
-        members = set(range(code.first, len(code.module.funcs)))
-        return members, sorted(escaping(code.module) | {funcidx}), ()
-    members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS, code.native)
-    return members, sorted(members), ()
+    """Plan for jit mode, when `funcidx` is first called: its unit of the partition. Where that has no entry for it, because
+    only direct calls reach it, the mode has changed while its caller was running: a neighbourhood without what is compiled."""
+    members, entries = code.partition[funcidx]
+    if funcidx not in entries:
+        members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS, code.native)
+        entries = sorted(members)
+    return members, entries, ()
