@@ -12,6 +12,7 @@ from pyjit_wasm import errors
 from pyjit_wasm.engine import Module
 from pyjit_wasm.interp.listing import listing
 from pyjit_wasm.text.print_function import function_lines
+from pyjit_wasm.text.print_literals import printable
 
 # the forms a function takes, in the order in which they are made, and their titles
 TITLES = {"wasm": "WebAssembly", "threaded": "threaded code", "ir": "LLVM IR", "asm": "machine code"}
@@ -41,7 +42,7 @@ class Disassembly:
 
     def title(self, form: str) -> str:
         """What a form is called."""
-        return f"{TITLES[form]} of function {self.index}, {self.name}"
+        return f"{TITLES[form]} of function {self.index}, {printable(self.name)}"
 
     def aligned(self) -> dict[str, list[str]]:
         """The lines of each form for columns that stand side by side: threaded code begins where the instructions do that it

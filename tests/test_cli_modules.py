@@ -92,6 +92,13 @@ def test_inspect_names_as_they_are(folder):
     assert "[red]   λ:smile:  func" in shown and re.search(r"^\[/\] +func +1$", shown, re.M)
 
 
+def test_names_do_not_control_the_terminal(folder):
+    (folder / "m.wat").write_text(
+        '(module (import "e" "a\\1b[31m\\0ab" (func)) (func (export "\\1b]0;x\\07") (call 0)) (memory 1))')
+    shown = invoke("inspect", folder / "m.wat") + invoke("disas", "--threaded", "--wasm", folder / "m.wat", 1)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", shown) and "a\\x1b[31m\\nb" in shown and "\\x1b]0;x\\x07" in shown
+
+
 def test_inspect_what_is_not_valid(folder):
     assert "invalid: type mismatch" in invoke("inspect", folder / "invalid.wat")
     assert error_of(pyjit("inspect", "bad.wat", cwd=folder, env=with_package())).startswith("bad.wat: 1:10: ")

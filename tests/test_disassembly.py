@@ -99,7 +99,7 @@ def test_threaded_code_is_what_runs(source):
         real = interpreter(False).translate(syntax, index, code.layout)
         lines = [(int(line.split()[0], 16), offset) for offset, line in listing(syntax, index, code.layout)
                  if not line.startswith("attempt")]
-        assert lines == real.origins
+        assert lines == list(zip(real.starts, real.offsets))
         places = {place for place, _ in lines} | {real.size}
         for _, line in listing(syntax, index, code.layout):
             targets = line.rpartition("->")[2].split() if "->" in line else ()

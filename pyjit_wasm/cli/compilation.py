@@ -10,7 +10,9 @@ from .sources import load, naming
 # what `codegen.objects` calls the kinds of code, for people
 KINDS = {"unit": "functions of modules", "signature": "trampolines of signatures", "statuses": "the same, with exceptions",
          "handlers": "the interpreter", "vectors": "the interpreter's vector instructions",
-         "support": "the runtime's routines", "": "of older versions"}
+         "support": "the runtime's routines", "threaded": "the interpreter's code of large modules",
+         "kernel": "checks of large modules", "c calls": "trampolines for C and numba", "thunk": "C function pointers",
+         "batch": "loops over arrays", "": "of older versions"}
 
 
 @click.command("compile", cls=Command, examples=(

@@ -14,6 +14,7 @@ TRAPPED = 128 + 6       # as a shell reports SIGABRT
 
 @click.command("run", cls=Command, context_settings={"allow_interspersed_args": False}, examples=(
     ("pyjit-wasm run prog.wasm one two", "Run a program with two arguments."),
+    ("pyjit-wasm run --dir . --dir-ro /usr/share::/share prog.wasm", "Let it use two directories."),
     ("pyjit-wasm run --env HOME --timeout 10 prog.wasm -v", "Let it know HOME, and stop it after ten seconds. -v is its own."),
     ("pyjit-wasm run --invoke add math.wat 2 0x10", "Call an exported function; prints 18."),
 ), exit_codes=(
@@ -44,8 +45,8 @@ def run(file, arguments, timeout, **options):
     FILE is a binary, or a text if it is named .wat. Its first line may be `#!/usr/bin/env -S pyjit-wasm run`, so that it can
     be a script. Everything after FILE is the program's, options too.
 
-    A program that imports WASI preview 1 gets FILE and ARGS as its arguments, the variables of --env as its whole environment,
-    the directories of --dir and --dir-ro and nothing outside them, and this process's standard streams.
+    A program that imports WASI preview 1 gets FILE and ARGS as its arguments, the variables of --env as its whole
+    environment, the directories of --dir and --dir-ro and nothing outside them, and this process's standard streams.
 
     With --invoke, integers are decimal or begin with 0x, 0o or 0b, floats are decimal or hexadecimal, inf or nan, a vector is
     32 hexadecimal digits, and a reference is null.

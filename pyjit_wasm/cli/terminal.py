@@ -6,6 +6,7 @@ from rich.syntax import Syntax
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from ..text.print_literals import printable
 from . import outputs
 
 UNLIMITED = 10_000
@@ -26,7 +27,7 @@ class Table:
             numeric = any(isinstance(row[index], int) for row in self.rows)
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
         for row in self.rows:
-            table.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
+            table.add_row(*[Text("" if cell is None else printable(str(cell))) for cell in row])
         return Group(Text(self.title, style="bold underline"), table) if self.title else table
 
 
@@ -41,7 +42,7 @@ def show(*parts):
     with console.capture() as captured:
         for part in parts:
             if isinstance(part, str):
-                console.print(Text(part))
+                console.print(Text(printable(part)))
                 blank = True
             elif part.rows:
                 if blank:
@@ -53,7 +54,7 @@ def show(*parts):
 
 def _write(text):
     """UTF-8, whatever the locale says; rich fills lines with spaces."""
-    outputs.write(outputs.STDOUT, "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
+    outputs.write(outputs.STDOUT, "".join(f"{line.rstrip()}\n" for line in text.rstrip("\n").split("\n")))
 
 
 def show_code(disassembly):

@@ -7,6 +7,7 @@ import collections
 
 from pyjit_wasm.frames.operands import Operands
 from pyjit_wasm.interp.threaded import Writer
+from pyjit_wasm.text.print_literals import printable
 
 # fields of letter u that are plain numbers, by form; the others are places in the INSTANCE block
 _COUNTS = {"enter": (1,), "loop": (1,), "return_call": (2,), "return_call.import": (2,), "return_call_ref": (2,),
@@ -47,7 +48,7 @@ def _places(module, layout):
               "tag": layout.tags, "data": layout.datas, "elem": layout.elems}
     places = {offset: f"{kind} {index}" for kind, offsets in spaces.items() for index, offset in enumerate(offsets)}
     functions = [*layout.imports, *layout.funcs[module.imported_funcs:]]
-    return places | {offset: module.function_name(index) for index, offset in enumerate(functions)}
+    return places | {offset: printable(module.function_name(index)) for index, offset in enumerate(functions)}
 
 
 class _Lines:

@@ -9,7 +9,7 @@ import struct
 import weakref
 from array import array
 
-from pyjit_wasm.codegen import cache
+from pyjit_wasm.codegen import cache, objects
 from pyjit_wasm.interp import threaded
 from pyjit_wasm.interp.interpreter import interpreter
 
@@ -23,7 +23,7 @@ class KeptCode:
     def __init__(self, code):
         self._module, self._layout = code.module, code.layout
         self._handlers = interpreter(code.explicit).handlers
-        self._name = cache.key("threaded", code.digest, str(code.explicit))
+        self._name = objects.entry("threaded", code.digest + str(code.explicit).encode())
         self._names, self._found, self._new = [], {}, {}
         self._read()
         self._finalizer = weakref.finalize(code, _write, self._name, self._names, self._found, self._new, self._handlers)
