@@ -36,7 +36,8 @@ def precompile(module: Module, jobs: int | None = None,
                progress: Callable[[int, int], object] | None = None) -> Precompiled:
     """Fill the cache for a module in the mode and with the settings of its engine, in `jobs` processes (default: one for each
     processor that this one may use). In mode "jit" that is every function; in the others the interpreter, because what is
-    hot is not known. All have what calls need. `progress` is called with how many objects are done and how many there are.
+    hot is not known, and threaded code of large modules, which is written when the module goes. All have what calls need.
+    `progress` is called with how many objects are done and how many there are.
 
     Raises ValueError if the cache is off, RuntimeError if its directory cannot be used, UnsupportedError, and InternalError
     with what LLVM said.
@@ -54,6 +55,9 @@ def precompile(module: Module, jobs: int | None = None,
     for done, size in enumerate(_compiled(missing, jobs or len(os.sched_getaffinity(0))), len(parts) - len(missing) + 1):
         compiled += size
         progress(done, len(parts))
+    if module.engine.mode != "jit" and module.code.kept is not None:
+        for funcidx in range(module.code.first, len(module.syntax.funcs)):
+            module.code.translate(funcidx)
     functions = len(module.syntax.codes) if module.engine.mode == "jit" else 0
     return Precompiled(functions, len(parts), len(missing), compiled, time.monotonic() - start)
 

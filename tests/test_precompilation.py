@@ -7,6 +7,7 @@ import pyjit_wasm as wasm
 from pyjit_wasm import config, errors
 from pyjit_wasm.codegen import cache, native
 from pyjit_wasm.precompilation import precompile
+from pyjit_wasm.text import assemble
 
 
 def large(functions):
@@ -79,6 +80,26 @@ def test_units_do_not_depend_on_what_is_called_first(place):
         instance = wasm.Instance(wasm.Module(source, engine=engine))
         for index in order:
             assert instance.exports[f"f{index}"](7) == expected(index, 7)
+    assert sorted(os.listdir(place)) == before
+
+
+@pytest.mark.parametrize("mode", ["interp", "tiered"])
+def test_threaded_code_of_large_modules(place, tmp_path, child, mode):
+    """It is all there: a run translates nothing."""
+    path = tmp_path / "large.wasm"
+    path.write_bytes(assemble(large(600)))
+    assert path.stat().st_size > config.KEPT_CODE
+    code = f"""
+        from pyjit_wasm.interp import threaded
+        module = wasm.Module({str(path)!r}, engine=wasm.Engine(mode={mode!r}))
+        WHAT
+        """
+    done = child(code.replace("WHAT", "from pyjit_wasm.precompilation import precompile; precompile(module)"))
+    assert (done.returncode, done.stderr) == (0, "")
+    before = sorted(os.listdir(place))
+    assert any(name.startswith("threaded-") for name in before)
+    done = child(code.replace("WHAT", "del threaded.translate; print(wasm.Instance(module).exports.f599(7))"))
+    assert (done.stdout, done.stderr) == (f"{expected(599, 7)}\n", "")
     assert sorted(os.listdir(place)) == before
 
 

@@ -18,8 +18,8 @@ KINDS = {"unit": "functions of modules", "signature": "trampolines of signatures
 @click.command("compile", cls=Command, examples=(
     ("pyjit-wasm compile prog.wasm && pyjit-wasm run --mode jit prog.wasm", "Compile a program, and run it without waiting."),
     ("pyjit-wasm compile --jobs 4 --bounds explicit *.wasm", "Four processes, and code for `run --bounds explicit`."),))
-@mode("jit", "For which mode of `run`. jit: all functions; interp, tiered: the interpreter and what calls need, because what "
-      "is hot is known only when it runs.")
+@mode("jit", "For which mode of `run`. jit: all functions; interp, tiered: the interpreter, and its code of large modules; "
+      "what is hot is known only when it runs.")
 @engine_options
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N",
               help="How many processes compile. Default: one for each processor.")
