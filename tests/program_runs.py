@@ -11,18 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import program_downloads
-from program_table import PROGRAMS
+from program_table import BY_NAME
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "programs"
 CHILD = HERE / "program_child.py"
-NODE = """
-import { readFileSync } from "node:fs";
-import { WASI } from "node:wasi";
-const [path, dirs, ...args] = process.argv.slice(1);
-const wasi = new WASI({ version: "preview1", args: [path, ...args], preopens: JSON.parse(dirs) });
-process.exit(wasi.start(await WebAssembly.instantiate(new WebAssembly.Module(readFileSync(path)), wasi.getImportObject())));
-"""
+NODE = HERE / "program_node.mjs"
 
 
 @dataclass(frozen=True)
@@ -50,10 +44,9 @@ def command(program, how, root):
     """(the command line that runs a program with `/` in `root`, its standard input)."""
     package = program_downloads.unpacked(program.package)
     dirs = {"/": str(root), **{name: str(package / path) for name, path in program.dirs.items()}}
-    start = ["node", "--input-type=module", "-e", NODE] if how == "node" else [sys.executable, "-X", "faulthandler",
-                                                                              str(CHILD), how]
+    start = ["node", str(NODE)] if how == "node" else [sys.executable, "-X", "faulthandler", str(CHILD), how]
     given = FOLDER / program.name / "stdin"
-    return ([*start, str(package / program.member), json.dumps(dirs), *program.args],
+    return ([*start, str(package / program.member), json.dumps(dirs), program.host, *program.args],
             given.read_bytes() if given.exists() else b"")
 
 
@@ -61,8 +54,10 @@ def outcome(program, how, timeout=600):
     """(Outcome, standard error) of a run in a mode of the engine, or another way that program_child.py knows."""
     with tempfile.TemporaryDirectory() as work:
         root = Path(work, "root")
+        root.mkdir()
         for folder in program.inputs or (f"{program.name}/in",):
-            shutil.copytree(FOLDER / folder, root, dirs_exist_ok=True)
+            if (FOLDER / folder).is_dir():
+                shutil.copytree(FOLDER / folder, root, dirs_exist_ok=True)
         before = contents(root)
         words, given = command(program, how, root)
         done = subprocess.run(words, input=given, capture_output=True, timeout=timeout, check=False)
@@ -84,8 +79,7 @@ def record(program):
 
 if __name__ == "__main__":
     names = sys.argv[2:]
-    if sys.argv[1:2] != ["record"] or not set(names) <= {program.name for program in PROGRAMS}:
+    if sys.argv[1:2] != ["record"] or not set(names) <= set(BY_NAME):
         sys.exit(__doc__)
-    for program in PROGRAMS:
-        if program.name in names:
-            record(program)
+    for name in names:
+        record(BY_NAME[name])
