@@ -50,7 +50,12 @@ def command(program, how, root):
             given.read_bytes() if given.exists() else b"")
 
 
-def outcome(program, how, timeout=600):
+def finished(words, given):
+    """The CompletedProcess of a command line with bytes as its standard input."""
+    return subprocess.run(words, input=given, capture_output=True, timeout=1200, check=False)
+
+
+def outcome(program, how, finished=finished):
     """(Outcome, standard error) of a run in a mode of the engine, or another way that program_child.py knows."""
     with tempfile.TemporaryDirectory() as work:
         root = Path(work, "root")
@@ -60,7 +65,7 @@ def outcome(program, how, timeout=600):
                 shutil.copytree(FOLDER / folder, root, dirs_exist_ok=True)
         before = contents(root)
         words, given = command(program, how, root)
-        done = subprocess.run(words, input=given, capture_output=True, timeout=timeout, check=False)
+        done = finished(words, given)
         written = {path: data for path, data in contents(root).items() if before.get(path) != data}
         return Outcome(done.returncode, done.stdout, written), done.stderr
 
