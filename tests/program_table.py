@@ -114,7 +114,7 @@ PROGRAMS = (
     Program("ruby", "Ruby 3.4 with its library (C, wasi-sdk, asyncify)", RUBY, "package/dist/ruby+stdlib.wasm",
             ("main.rb",), 0, (), INTERP_TIERED, host="Ruby"),
     Program("esbuild", "esbuild 0.27, a bundler of JavaScript (Go)", ESBUILD, "package/esbuild.wasm",
-            ("/main.tsx", "--bundle", "--minify", "--sourcemap", "--target=es2021", "--outdir=/build"), 0, (),
+            ("/main.tsx", "--bundle", "--minify", "--sourcemap", "--target=es2021", "--outdir=/bundle"), 0, (),
             INTERP_TIERED),
     Program("perl", "Perl 5 (C, wasi-sdk, asyncify)", PERL, "package/dist/esm/zeroperl.wasm", ("main.pl",), 0, (),
             INTERP_TIERED, host="Perl"),
