@@ -1,10 +1,11 @@
-"""Programs that nobody here wrote, whole processes: time to the first byte of output, time to the end, peak memory.
+"""Programs that nobody here wrote, as whole processes: time to the first output, time to the end, peak memory.
 
     python benchmarks/programs.py [--rounds N] [--out FILE] [NAME...]
 
 The programs, their inputs and what they must answer are those of tests/program_table.py; every answer is checked.
 `empty` starts with an empty cache, `warm` with what earlier runs left in it. wasmtime-py's Module is compiled each
-time, or serialized and deserialized by the program that uses it, or kept in wasmtime's own cache.
+time, or serialized and deserialized by the program that uses it, or kept in wasmtime's own cache. The end is when
+both outputs are closed and the process has exited; peak memory is without that of worker processes.
 """
 import argparse
 import os
@@ -31,7 +32,7 @@ CONTESTANTS = {
     "wasmtime": ("wasmtime", False), "wasmtime, serialized": ("wasmtime-serialized", True),
     "wasmtime, cache": ("wasmtime-cache", True),
 }
-FIGURES = {"first": "seconds to the first byte of output", "total": "seconds to the end", "peak": "peak memory, MiB"}
+FIGURES = {"first": "Seconds to the first byte of output", "total": "Seconds to the end", "peak": "Peak memory, MiB"}
 WARMING = 2
 
 
@@ -45,7 +46,7 @@ class Process:
 
 
 def timed(words, given, environment):
-    """The Process of a command line. Its peak memory is that of its largest process."""
+    """The Process of a command line with bytes as its standard input."""
     with tempfile.TemporaryFile() as source:
         source.write(given)
         source.seek(0)
@@ -141,7 +142,7 @@ def cell(entry, figure):
 
 def section(results, figure):
     rows = [[name, *(cell(entries.get(column), figure) for column in CONTESTANTS)] for name, entries in results.items()]
-    return f"## {FIGURES[figure].capitalize()}\n\n" + report.markdown_table(["program", *CONTESTANTS], rows)
+    return f"## {FIGURES[figure]}\n\n" + report.markdown_table(["program", *CONTESTANTS], rows)
 
 
 def failures(results):

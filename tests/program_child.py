@@ -3,7 +3,7 @@
     program_child.py interp|jit|tiered|wasmtime|wasmtime-cache|wasmtime-serialized MODULE DIRS HOST ARGS...
 
 DIRS is JSON, {the guest's name: directory}; HOST is empty for a command, or a class of program_hosts.py. What
-wasmtime compiled is kept in its own cache, or serialized beside the module as a user of wasmtime-py would.
+wasmtime compiled is kept in its own cache, or serialized as a user of wasmtime-py would; both in `$XDG_CACHE_HOME`.
 """
 import json
 import os
@@ -87,11 +87,10 @@ def _compiled(engine, path, how):
     from wasmtime import Module
     if how != "wasmtime-serialized":
         return Module.from_file(engine, path)
-    kept = path + ".wasmtime"
-    if not os.path.exists(kept):
-        Path(kept + ".new").write_bytes(Module.from_file(engine, path).serialize())
-        os.replace(kept + ".new", kept)
-    return Module.deserialize_file(engine, kept)
+    kept = Path(os.environ["XDG_CACHE_HOME"], Path(path).name + ".serialized")
+    if not kept.exists():
+        kept.write_bytes(Module.from_file(engine, path).serialize())
+    return Module.deserialize_file(engine, str(kept))
 
 
 def run(how, path, dirs, host, args):
