@@ -27,7 +27,7 @@ def set_handlers(exit, unwind):
 
 
 _support = None
-_prepare = (ctypes.c_uint64 * 1)()
+_prepare = libc.permanent((ctypes.c_uint64 * 1)())
 prepare_code = ctypes.addressof(_prepare)   # threaded code of functions that are not ready
 
 
@@ -54,7 +54,7 @@ def load_support():
                 for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add")):
                     process.put(place, loaded.symbols[name])
                 _prepare[0] = loaded.symbols["rt_prepare"]
-                _support = loaded
+                _support = libc.permanent(loaded)
     return _support.symbols
 
 
