@@ -63,10 +63,27 @@ def kernel_cell(column: str, samples: Mapping[str, Samples], medians: Medians) -
     return number(medians[column] * 1e3, 1) if medians[column] else cell(samples[column], 1e3, 1)
 
 
-def calls_section(table: KernelTable) -> str:
+def nanoseconds_section(table: KernelTable, corner: str, digits: int = 0) -> str:
+    """A row for each measurement, in the columns of the first."""
     names = list(table[0][1])
-    rows = [[title, *(cell(samples[name], 1, 0) for name in names)] for title, samples in table]
-    return markdown_table(["ns a call", *names], rows)
+    rows = [[title, *(cell(samples[name], 1, digits) if name in samples else "" for name in names)]
+            for title, samples in table]
+    return markdown_table([corner, *names], rows)
+
+
+def calls_section(table: KernelTable) -> str:
+    return nanoseconds_section(table, "ns a call")
+
+
+def threads_section(table: Mapping[str, Mapping[str, Samples]], ticks: Mapping[str, tuple[int, float]]) -> str:
+    """A row a mode: milliseconds, their ratio, how often the other thread ticked and its longest pause."""
+    rows = []
+    for mode, samples in table.items():
+        medians = {name: values.median for name, values in samples.items()}
+        count, pause = ticks[mode]
+        rows.append([mode, *(cell(s, 1e3, 1) for s in samples.values()),
+                     number(ratio(medians["two threads"], medians["one thread"]), 2), str(count), number(pause * 1e3, 1)])
+    return markdown_table(["mode", "one thread ms", "two threads ms", "two / one", "ticks", "longest pause ms"], rows)
 
 
 def startup_section(samples: Mapping[str, Samples]) -> str:

@@ -15,10 +15,13 @@ from typing import Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # pyjit_wasm of this repository, installed or not
 
+import arrays
 import calls
+import native_calls
 import report
 import rounds
 import startup
+import threads
 from contestants import CONTESTANTS, MODES, can_run, is_available
 from kernels import KERNELS, Kernel, Size
 
@@ -28,7 +31,8 @@ INTERPRETERS = ("interp", "pywasm3", "native")
 INTERPRETER_RATIOS = (("interp", "pywasm3"), ("interp", "native"), ("pywasm3", "native"))
 LONG = ("jit", "tiered", "tiered process")
 LONG_RATIOS = (("tiered", "jit"), ("tiered process", "jit"))
-PARTS = ("optimised", "long", "interpreters", "calls", "startup")
+OUR_MODES = ("interp", "jit", "tiered")
+PARTS = ("optimised", "long", "interpreters", "calls", "native", "arrays", "threads", "startup")
 SizeOf = Callable[[Kernel], Size]
 
 
@@ -115,13 +119,35 @@ def calls_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[s
     return f"## Calls\n\nBeyond the empty loop.\n\n{report.calls_section(table)}", table
 
 
+def native_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
+    table = native_calls.measure(arguments.modes, arguments.rounds)
+    return f"## Calls without Python\n\nIn loops, the loop included.\n\n{report.calls_section(table)}", table
+
+
+def arrays_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
+    copies, maps = arrays.copies(arguments.modes, arguments.rounds), arrays.maps(arguments.modes, arguments.rounds)
+    sections = (report.nanoseconds_section(copies, "ns a copy"), report.nanoseconds_section(maps, "ns an element", 2))
+    note = f"Arrays of {arrays.ELEMENTS:,} elements; the C loops are clang -O3 for this CPU."
+    return "\n\n".join(["## Memories and arrays", sections[0], note, sections[1]]), copies + maps
+
+
+def threads_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
+    modes = [mode for mode in OUR_MODES if mode in arguments.modes]
+    table = threads.parallel(modes, arguments.rounds)
+    ticks = {mode: threads.ticks(mode) for mode in modes}
+    note = (f"`{threads.KERNEL.name}` on two instances in two threads against one in one; and a Python thread that wants to tick "
+            f"every 10 ms while the main thread runs wasm for {threads.SECONDS:.0f} s.")
+    return f"## Threads\n\n{note}\n\n{report.threads_section(table, ticks)}", list(table.items())
+
+
 def startup_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
     samples = startup.measure(arguments.modes, 2 * arguments.rounds + 1)
     text = f"## Process start to `fib(10)`\n\nWhole processes, caches warm.\n\n{report.startup_section(samples)}"
     return text, [("process start", samples)]
 
 
-PART_FUNCTIONS = dict(zip(PARTS, (optimised_part, long_part, interpreter_part, calls_part, startup_part)))
+PART_FUNCTIONS = dict(zip(PARTS, (optimised_part, long_part, interpreter_part, calls_part, native_part, arrays_part,
+                                 threads_part, startup_part)))
 
 
 def main() -> int:

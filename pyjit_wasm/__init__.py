@@ -12,11 +12,18 @@ __version__ = "0.1.0"
 _HOMES = {
     "engine": ("Engine", "Module"),
     "instance": ("Instance", "load"),
+    "linker": ("Linker",),
+    "host_signature": ("HostFunction", "host_function"),
     "function": ("Function",),
-    "externs": ("Memory", "Table", "Global"),
+    "memory": ("Memory",),
+    "externs": ("Table", "Global"),
     "tag": ("Tag",),
+    "exec_env": ("ExecEnv",),
+    "types": ("FuncType", "MemType", "TableType", "GlobalType", "TagType", "RefType", "Limits", "ImportType", "ExportType"),
+    "wasi": ("Wasi", "ReadOnly", "MemoryTree", "CAPTURE"),
+    "programs": ("run",),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
-               "WasmException", "InUseError", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
+               "WasmException", "InUseError", "Interrupted", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

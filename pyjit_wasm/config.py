@@ -20,10 +20,18 @@ MAX_TRACE = 128                         # innermost frames kept of a trap
 TIER_UP_THRESHOLD = 2_000               # calls plus loop iterations before a function is hot
 TIER_UP_RETRY = 1_000                   # events between two looks whether compiled code has come
 UNIT_INSTRUCTIONS = 6_000               # wasm instructions compiled together when tiering up
+BULK_VALIDATION = 256 << 10             # modules from this size on are validated by native kernels
+KEPT_CODE = 256 << 10                   # of modules from this size on, threaded code is cached
+EXACT_ERRORS = 1 << 20                  # of several faults in a larger one, that in a function may not be the one reported
 MODULE_UNIT_INSTRUCTIONS = 15_000       # jit mode: modules up to this size are one unit
 JIT_UNIT_INSTRUCTIONS = 3_000           # jit mode: size of a lazily compiled unit of larger modules
 
+BATCH_ELEMENTS = 1_000                  # of arrays, before the loop over them is compiled
+BATCH_INLINE = 300                      # wasm instructions of a function that is inlined into it in any case
+
 HELD_EXCEPTIONS = 10_000                # exceptions that wasm took a reference to, between two collections
+
+COPY_WITHOUT_GIL = 1 << 20              # copies between Python and a memory from this size on release the GIL
 
 CHUNK = 8 << 20                         # bulk memory operations look for signals so often
 
@@ -31,3 +39,6 @@ BRIEF_INSTRUCTIONS = 4_000              # a call certain to execute fewer keeps 
 
 CACHE_LIMIT = 512 << 20                 # object cache on disk
 CACHE_VARIABLE = "PYJIT_WASM_CACHE"     # a directory, or "off"
+
+WASI_DESCRIPTORS = 4_096                # that one Wasi has open at once
+WASI_TREE_SIZE = 1 << 30                # of a MemoryTree that names no limit

@@ -1,30 +1,40 @@
 """wasm.Engine and wasm.Module: settings, and modules that are decoded and validated."""
+from __future__ import annotations
+
+import functools
 import os
 from operator import index
 
 from pyjit_wasm import config
 from pyjit_wasm.binary.decode import decode
 from pyjit_wasm.codegen import native
-from pyjit_wasm.errors import ValidationError
-from pyjit_wasm.module import Export, Import
-from pyjit_wasm.types import DefType
+from pyjit_wasm.errors import DecodeError, ValidationError
+from pyjit_wasm.types import DefType, ExportType, ImportType
 from pyjit_wasm.valid import validate
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, NoReturn, Union
 
-def check_mode(mode):
+    Mode = Literal["interp", "jit", "tiered"]
+    Source = Union[bytes, bytearray, memoryview, str, os.PathLike[str]]
+
+
+def check_mode(mode: Mode) -> Mode:
     if mode not in config.MODES:
         raise ValueError(f"mode must be one of {', '.join(map(repr, config.MODES))}, not {mode!r}")
     return mode
 
 
-def check_stack_size(size):
+def check_stack_size(size: int) -> int:
     if index(size) < 0:
         raise ValueError(f"a stack size is a number of bytes, not {size}")
     return index(size)
 
 
 class Engine:
-    """Settings that modules are compiled with.
+    """Settings that modules are compiled with. They cannot be changed; engines with equal settings are equal, and an
+    engine is pickled as its settings.
 
     mode               "interp", "jit" (compiled before the first call) or "tiered" (the default)
     memory_bounds      "guard": guard pages and a signal handler; "explicit": compare on each access
@@ -34,31 +44,54 @@ class Engine:
     cache              keep compiled code on disk (`$PYJIT_WASM_CACHE` says where)
     stack_size         bytes of an exec_env's stack buffer where an Instance names none
     legacy_exceptions  accept the older instructions for exceptions, `try`, `catch`, `delegate`, `rethrow`
+
+    Raises ValueError for a setting that does not exist. There is nothing to close: the worker process and the signal
+    handlers are the process's, and what was compiled goes with the last Module that uses it.
     """
 
-    def __init__(self, mode="tiered", *, memory_bounds="guard", strict_traps=False,
-                 tier_up_threshold=config.TIER_UP_THRESHOLD, background=True, cache=True,
-                 stack_size=config.DEFAULT_STACK_SIZE, legacy_exceptions=True):
-        self.mode = check_mode(mode)
+    mode: Mode
+    memory_bounds: Literal["guard", "explicit"]
+    strict_traps: bool
+    tier_up_threshold: int
+    background: bool
+    cache: bool
+    stack_size: int
+    legacy_exceptions: bool
+
+    def __init__(self, mode: Mode = "tiered", *, memory_bounds: Literal["guard", "explicit"] = "guard",
+                 strict_traps: bool = False, tier_up_threshold: int = config.TIER_UP_THRESHOLD, background: bool = True,
+                 cache: bool = True, stack_size: int = config.DEFAULT_STACK_SIZE, legacy_exceptions: bool = True) -> None:
         if memory_bounds not in ("guard", "explicit"):
             raise ValueError(f"memory_bounds must be 'guard' or 'explicit', not {memory_bounds!r}")
         if tier_up_threshold < 1:
             raise ValueError("tier_up_threshold must be at least 1")
-        self.memory_bounds, self.strict_traps = memory_bounds, strict_traps
-        self.tier_up_threshold, self.background = tier_up_threshold, background
-        self.cache, self.stack_size = cache, check_stack_size(stack_size)
-        self.legacy_exceptions = legacy_exceptions
+        vars(self).update(
+            mode=check_mode(mode), memory_bounds=memory_bounds, strict_traps=strict_traps,
+            tier_up_threshold=tier_up_threshold, background=background, cache=cache,
+            stack_size=check_stack_size(stack_size), legacy_exceptions=legacy_exceptions)
         if not cache:
             native.use_cache = False
 
-    def __repr__(self):
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("the settings of an engine cannot be changed: make another engine")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Engine) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(Engine, **vars(self)), ()
+
+    def __repr__(self) -> str:
         return f"<wasm engine: mode {self.mode}, memory bounds {self.memory_bounds}>"
 
 
 _default = None
 
 
-def default_engine():
+def default_engine() -> Engine:
     """The Engine used where none is given."""
     global _default
     if _default is None:
@@ -70,45 +103,102 @@ class Module:
     """A module, decoded and validated, ready to be instantiated any number of times.
 
     `source`: bytes of a binary, WAT text, or a path to a .wasm or .wat file (str or os.PathLike).
-    Raises DecodeError, ParseError, ValidationError, OSError.
+    Raises DecodeError, ParseError, ValidationError, OSError; TypeError for another source.
+
+    Modules are immutable, and equal if their bytes and the settings of their engines are. A module is pickled as
+    those; its code comes from the cache on disk where it is unpickled.
     """
 
-    def __init__(self, source, *, engine=None):
+    def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         self.engine = engine or default_engine()
-        self.syntax = decode(_binary(source))
-        facts = validate(self.syntax)
-        if not self.engine.legacy_exceptions and any(f.legacy_exceptions for f in facts):
+        self.syntax, facts = _decode_and_validate(binary_of(source))
+        if not self.engine.legacy_exceptions and facts.legacy_exceptions:
             raise ValidationError("legacy exception handling is switched off in this engine")
         from pyjit_wasm.tiering.module_code import ModuleCode
 
         self.code = ModuleCode(self.syntax, facts, self.engine)
 
     @property
-    def imports(self):
-        """What it needs: objects with `.module`, `.name`, `.type` (FuncType, MemType, TableType, GlobalType)."""
-        return [Import(i.module, i.name, _public_type(i.type)) for i in self.syntax.imports]
+    def imports(self) -> list[ImportType]:
+        """What it needs, in order: objects with `.module`, `.name`, and `.type`, which is a FuncType, MemType,
+        TableType, GlobalType or TagType."""
+        return [ImportType(i.module, i.name, _public_type(i.type)) for i in self.syntax.imports]
 
     @property
-    def exports(self):
-        """What it offers: objects with `.name`, `.kind`, `.index`."""
-        return [Export(e.name, e.kind, e.index) for e in self.syntax.exports]
+    def exports(self) -> list[ExportType]:
+        """What it offers, in order: objects with `.name`, `.kind` ("func", "memory", "table", "global" or "tag"),
+        `.index` in the index space of that kind, and `.type` as of imports."""
+        syntax = self.syntax
+        spaces = {"func": syntax.funcs, "table": syntax.tables, "memory": syntax.mems, "global": syntax.globals,
+                  "tag": syntax.tags}
+        return [ExportType(e.name, e.kind, e.index, _public_type(spaces[e.kind][e.index])) for e in syntax.exports]
 
     @property
-    def name(self):
+    def custom_sections(self) -> tuple[tuple[str, bytes], ...]:
+        """(name, content) of the custom sections (spec 5.5.3), in order; several may have the same name."""
+        return self.syntax.customs
+
+    @property
+    def binary(self) -> bytes:
+        """The module in the binary format (spec chapter 5); of WAT text what the assembler made of it."""
+        return self.syntax.data
+
+    @property
+    def name(self) -> str | None:
         """From the name section, or None."""
         return self.syntax.names.module
 
     @staticmethod
-    def validate(source):
+    def validate(source: Source) -> None:
         """Decode and validate only; raises as the constructor does."""
-        validate(decode(_binary(source)))
+        _decode_and_validate(binary_of(source))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Module) and self.binary == other.binary and self.engine == other.engine)
+
+    def __hash__(self) -> int:
+        return hash((self.binary, self.engine))
+
+    def __copy__(self) -> Module:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Module:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(Module, engine=self.engine), (self.binary,)
+
+    def __repr__(self) -> str:
+        return f"<wasm module: {self.name or 'no name'}, {len(self.binary)} bytes>"
+
+
+def _decode_and_validate(binary):
+    """(module, its facts); the functions of a large one are checked by kernels."""
+    if len(binary) < config.BULK_VALIDATION:
+        module = decode(binary)
+        return module, validate(module)
+    try:
+        return _in_bulk(binary)
+    except (DecodeError, ValidationError):
+        if len(binary) < config.EXACT_ERRORS:
+            decode(binary)  # what is wrong in a function comes before what is wrong behind it
+        raise
+
+
+def _in_bulk(binary):
+    from pyjit_wasm.codegen import kernels  # imports `inspect`
+    from pyjit_wasm.valid.bulk import functions
+
+    module = decode(binary, read_bodies=False)
+    return module, validate(module, lambda module: functions.check(module, kernels.load(functions.MAIN, *functions.OTHERS)))
 
 
 def _public_type(type):
     return type.comp if isinstance(type, DefType) else type
 
 
-def _binary(source):
+def binary_of(source: Source) -> bytes:
     """The binary format of whatever was given as a module."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)

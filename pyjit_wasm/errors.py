@@ -1,4 +1,10 @@
 """The error taxonomy. Every message is the specification's where it has one."""
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 class WasmError(Exception):
@@ -8,7 +14,7 @@ class WasmError(Exception):
 class DecodeError(WasmError):
     """A malformed binary (spec chapter 5). `.offset` is the byte offset in the module."""
 
-    def __init__(self, message, offset=None):
+    def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message if offset is None else f"{message} (at byte 0x{offset:x})")
         self.message, self.offset = message, offset
 
@@ -16,7 +22,7 @@ class DecodeError(WasmError):
 class ParseError(WasmError):
     """Malformed text (spec chapter 6). `.line` and `.column` count from 1."""
 
-    def __init__(self, message, line=None, column=None):
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(message if line is None else f"{line}:{column}: {message}")
         self.message, self.line, self.column = message, line, column
 
@@ -24,7 +30,7 @@ class ParseError(WasmError):
 class ValidationError(WasmError):
     """An invalid module (spec chapter 3). `.offset` is the byte offset in the module."""
 
-    def __init__(self, message, offset=None):
+    def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message if offset is None else f"{message} (at byte 0x{offset:x})")
         self.message, self.offset = message, offset
 
@@ -38,17 +44,20 @@ class Frame:
 
     __slots__ = ("funcidx", "name", "offset")
 
-    def __init__(self, funcidx, name, offset):
+    def __init__(self, funcidx: int, name: str, offset: int) -> None:
         self.funcidx, self.name, self.offset = funcidx, name, offset
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Frame(funcidx={self.funcidx}, name={self.name!r}, offset=0x{self.offset:x})"
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Frame) and (self.funcidx, self.name, self.offset) == (
             other.funcidx, other.name, other.offset)
 
-    __hash__ = None
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Frame, (self.funcidx, self.name, self.offset)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Trap(WasmError):
@@ -57,22 +66,22 @@ class Trap(WasmError):
     `.frames` is resolved when first looked at, from raw addresses taken when the trap happened.
     """
 
-    def __init__(self, code, frames=()):
+    def __init__(self, code: str, frames: tuple[Frame, ...] | Callable[[], tuple[Frame, ...]] = ()) -> None:
         super().__init__(code)
         self.code, self._frames = code, frames
 
     @property
-    def frames(self):
+    def frames(self) -> tuple[Frame, ...]:
         """The wasm call stack, a tuple of `Frame`, innermost first."""
         if callable(self._frames):
             self._frames = self._frames()
         return self._frames
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [f"  #{i:02}: 0x{f.offset:04x} - {f.name}" for i, f in enumerate(self.frames)]
         return "\n".join([self.code, *lines])
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.code, tuple(self.frames))
 
 
@@ -84,11 +93,11 @@ class WasmException(WasmError):
     """A WebAssembly exception (spec 4.2.12): `.tag`, a Tag, and `.payload`, a tuple of its values. Raised where
     nothing in wasm caught it; a host function may raise one into wasm."""
 
-    def __init__(self, tag, *payload):
+    def __init__(self, tag: Any, *payload: Any) -> None:
         super().__init__(f"{tag!r}{payload!r}")
         self.tag, self.payload = tag, payload
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.tag, *self.payload)
 
 
@@ -96,12 +105,19 @@ class InUseError(WasmError, RuntimeError):
     """An instance or exec_env is running in another thread."""
 
 
+class Interrupted(WasmError):
+    """Another thread interrupted the call (`ExecEnv.interrupt`, `Instance.interrupt`)."""
+
+
 class WasiExit(WasmError):
     """A WASI program called `proc_exit`; `.code` is its exit code (0..2**32-1)."""
 
-    def __init__(self, code):
+    def __init__(self, code: int) -> None:
         super().__init__(f"exit code {code}")
         self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code,)
 
 
 class UnsupportedError(WasmError):

@@ -1,8 +1,10 @@
 """wasm.Function: an exported function as Python calls it, at the cost of a C call."""
+from __future__ import annotations
+
 import ctypes
 import weakref
 
-from pyjit_wasm import tag
+from pyjit_wasm import introspection, pickling, tag
 from pyjit_wasm.codegen import native
 from pyjit_wasm.codegen.abi import EXCEPTIONS, EXTERNALS, reference_kind
 from pyjit_wasm.errors import InternalError
@@ -15,7 +17,20 @@ from pyjit_wasm.tiering import controller
 from pyjit_wasm.types import F32, I32, V128, RefType, by_id, functype, slots
 from pyjit_wasm.values import check_reference, from_bits, from_words, to_bits, to_words, value_type
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    import numpy
+
+    from pyjit_wasm import exec_env as public
+    from pyjit_wasm.c_pointers import CFunction
+    from pyjit_wasm.types import DefType, FuncType
+    from pyjit_wasm.values import Value, ValueTypeName
+
 _HOST_STACK = 1 << 16
+_CO_COROUTINE = 0x80
 
 
 class Function(native.callable_base()):
@@ -28,11 +43,25 @@ class Function(native.callable_base()):
 
     `Function(target, params, results)` makes one of a Python callable, for tables and imports; value types
     are "i32", "i64", "f32", "f64", "v128", "funcref", "externref".
+
+    Attributes: `type`, a FuncType; `name`, str, from the name section, the import or the export (`__name__` too);
+    `index`, the function index, int, None of a host function. `inspect.signature` and `help` work.
     """
 
-    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "__weakref__")
+    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "_ufunc", "__qualname__",
+                 "__weakref__")
+    type: FuncType
+    name: str
+    index: int | None
+    __doc__ = introspection.Computed(introspection.documentation, __doc__)
+    __signature__ = introspection.Computed(introspection.signature)
+    __reduce_ex__ = pickling.refuse
 
-    def __new__(cls, target, params=(), results=()):
+    if TYPE_CHECKING:
+        def __call__(self, *arguments: Value) -> Any: ...
+
+    def __new__(cls, target: Callable[..., object], params: Iterable[ValueTypeName] = (),
+                results: Iterable[ValueTypeName] = ()) -> Function:
         if not callable(target):
             raise TypeError(f"{type(target).__name__!r} object is not callable")
         return of_store(host_function(target, functype(map(value_type, params), map(value_type, results))))
@@ -40,29 +69,36 @@ class Function(native.callable_base()):
     def _bind(self, inst, env, keep_gil, name, index=None, instance=None):
         self.type = inst.deftype.comp
         trampolines = native.trampolines(self.type)
-        self.name, self.index, self.instance = name, index, instance
-        self._inst, self._env, self._cells = inst, env, None
+        self.name, self.index, self.instance, self.__qualname__ = name, index, instance, name
+        self._inst, self._env, self._cells, self._ufunc = inst, env, None, None
         self._site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, inst.address, keep_gil)
         native.set_vectorcall(self, trampolines.py_enter, ctypes.addressof(self._site))
         return self
 
     @property
-    def __name__(self):
+    def __name__(self) -> str:
         return self.name
 
     @property
-    def deftype(self):
+    def deftype(self) -> DefType:
         """The DefType, whose identity is the type's."""
         return self._inst.deftype
 
+    async def call_async(self, *arguments: Value) -> Any:
+        """Call it in a thread of the running event loop's default executor, so that the loop goes on. Host functions may be
+        `async def`: the loop runs them. Cancelling interrupts the wasm; it has stopped when CancelledError comes out."""
+        from pyjit_wasm import asynchronous
+
+        return await asynchronous.call(self, arguments)
+
     @property
-    def tier(self):
+    def tier(self) -> controller.Tier:
         """Where the function is: "interp", "native" or "host", a str whose `.why` gives the reason."""
         if self.instance is None:
             return controller.Tier("host", "a host function")
         return controller.tier(self.instance, self.index)
 
-    def call_bits(self, arguments):
+    def call_bits(self, arguments: Sequence[Value]) -> tuple[Value, ...]:
         """Call with raw bits: numbers as unsigned ints of their width, vectors as bytes, references as objects; the
         results likewise, as a tuple. Keeps NaN payloads that Python floats would lose."""
         params, results = self.type.params, self.type.results
@@ -70,18 +106,59 @@ class Function(native.callable_base()):
             raise TypeError(f"{self.name}() takes {len(params)} arguments ({len(arguments)} given)")
         if self._cells is None:
             self._cells = _CellCaller(self)
-        words = [word for t, value in zip(params, arguments) for word in to_words(t, _raw(t, value))]
+        words = [word for t, value in zip(params, arguments) for word in to_words(t, _raw(t, value, self._inst.address))]
         cells = (ctypes.c_uint64 * (max(len(words), slots(results)) + 1))(*words)
         self._cells(ctypes.addressof(cells))
         return tuple([_result(valtype, bits) for valtype, bits in zip(results, from_words(results, cells))])
 
-    def __eq__(self, other):
+    def c_function(self, exec_env: public.ExecEnv | None = None) -> CFunction:
+        """A C function pointer that calls this function: a ctypes function object, a `pyjit_wasm.c_pointers.CFunction`,
+        whose `.address` is for other libraries. C may call it in any thread, with or without the GIL, as long as the
+        object lives.
+
+        It runs with `exec_env`, an ExecEnv of the same instance, or the one that calls of this object use. One exec_env runs
+        in one thread at a time. After a trap or a Python exception C gets 0, and further calls return 0 at once, until the
+        exception is raised where Python can take it: see CFunction.
+
+        Raises TypeError for functions whose parameters and results C does not have (only numbers, one result at most),
+        ValueError for an ExecEnv of another instance.
+        """
+        from pyjit_wasm.c_pointers import c_function
+
+        return c_function(self, exec_env)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba calls the type of this object, None if its values are not all numbers."""
+        from pyjit_wasm.numba_calls import type_of
+
+        return type_of(self)
+
+    @property
+    def ufunc(self) -> numpy.ufunc:
+        """A numpy.ufunc that calls the function for the elements of arrays in one native loop, without the GIL: of int32
+        or else uint32 for i32, int64 or uint64 for i64, float32, float64. TypeError for a function without parameters or
+        results, or with others than numbers; ImportError without NumPy."""
+        if self._ufunc is None:
+            from pyjit_wasm import batch
+
+            with native.loading:
+                self._ufunc = self._ufunc or batch.ufunc(self)
+        return self._ufunc
+
+    def map(self, *arrays: Any, **options: Any) -> Any:
+        """Call the function for the elements of arrays, broadcast against each other; `options` are those of
+        numpy.ufunc, such as `out` and `where`. Returns an array for each result. Raises as a call does, and what
+        `ufunc` does; the TypeError of NumPy where arrays cannot safely be cast to the parameters' types."""
+        return self.ufunc(*arrays, **options)
+
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Function) and self._inst.address == other._inst.address
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self._inst.address)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<wasm function {self.name}: {self.type}>"
 
 
@@ -100,9 +177,9 @@ native.inherit_vectorcall(Function)
 native.inherit_vectorcall(_CellCaller)
 
 
-def _raw(valtype, value):
+def _raw(valtype, value, holder):
     if isinstance(valtype, RefType) or valtype == V128:
-        return to_bits(valtype, value)
+        return to_bits(valtype, value, holder)
     return value
 
 
@@ -144,12 +221,34 @@ def of_store(inst):
                        + inst.owner.module.imported_funcs)
 
 
+def bind(function, env):
+    """The same function, run in the runtime ExecEnv `env`."""
+    return object.__new__(Function)._bind(function._inst, env, function._site[CALL_SITE.keep_gil // 8], function.name,
+                                          function.index, function.instance)
+
+
 def host_function(target, deftype):
     """The store object for a Python callable, with the type its importer wants."""
+    target = synchronous(target)
     t = native.trampolines(deftype.comp)
     host = HostFunc(deftype, t.py_host, t.call_native_code, id(target), target, True)
     _hosts[host.address] = host
     return host
+
+
+def synchronous(target):
+    """A callable that returns what `target` does, for an `async def` what its coroutine does."""
+    if _is_async(target):
+        from pyjit_wasm import asynchronous
+
+        target = asynchronous.bridge(target)
+    return target
+
+
+def _is_async(target):
+    """Whether calling it makes a coroutine (`inspect.iscoroutinefunction` without the import, and for objects too)."""
+    return any(getattr(getattr(f, "__code__", None), "co_flags", 0) & _CO_COROUTINE
+               for f in (target, getattr(type(target), "__call__", None)))
 
 
 def foreign_function(address, deftype, keep):
@@ -161,11 +260,12 @@ def foreign_function(address, deftype, keep):
 
 
 _hosts = weakref.WeakValueDictionary()
-_passed = {}  # functions that went into wasm as references: kept, because tables may hold them
 
 
 @provides
-def to_ref(thing, kind, *_):
+def to_ref(thing, kind, holder, *_):
+    """The reference that a Python object is in wasm. `holder`, what it is given to, keeps a function, because it may store
+    it: an object with `passed`, or the address of the FUNC that it is an argument or a result of."""
     if kind == EXTERNALS:
         return externs.reference(thing)
     if thing is None:
@@ -174,7 +274,9 @@ def to_ref(thing, kind, *_):
         return tag.reference(thing)
     if not isinstance(thing, Function):
         raise TypeError(f"a wasm function or None is required, not {type(thing).__name__}")
-    _passed[thing._inst.address] = thing._inst
+    if isinstance(holder, int):
+        holder = _hosts.get(holder) or controller.running_instance(holder)[0]
+    holder.passed[thing._inst.address] = thing._inst
     return thing._inst.address
 
 
@@ -184,7 +286,7 @@ def to_checked_ref(thing, func, position):
     comp = by_id(ctypes.c_uint64.from_address(func + FUNC.type_id).value).comp
     valtype = comp.params[position] if position >= 0 else comp.results[~position]
     check_reference(valtype, thing)
-    return to_ref(thing, reference_kind(valtype))
+    return to_ref(thing, reference_kind(valtype), func)
 
 
 @provides

@@ -1,4 +1,6 @@
 """wasm.Tag, and exceptions that cross between wasm and Python."""
+from __future__ import annotations
+
 import ctypes
 
 from pyjit_wasm.errors import WasmError, WasmException
@@ -9,22 +11,35 @@ from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import TagType, functype
 from pyjit_wasm.values import from_bits, from_words, to_bits, to_words, value_type
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from pyjit_wasm.values import ValueTypeName
+
 
 class Tag:
-    """A tag (spec 4.2.11), which tells exceptions apart: `Tag(params)` with the value types of their payload.
-    Can be imported and exported; `WasmException(tag, *payload)` raised by a host function is thrown in wasm."""
+    """A tag (spec 4.2.11), which tells exceptions apart: `Tag(params)` with the value types of their payload. TypeError
+    for others. Can be imported and exported; `WasmException(tag, *payload)` raised by a host function is thrown in wasm.
+
+    A pickled tag, for instance that of a WasmException which goes to another process, becomes a new tag of that type.
+    """
 
     __slots__ = ("_inst", "__weakref__")
 
-    def __new__(cls, params=()):
+    def __new__(cls, params: Iterable[ValueTypeName] = ()) -> Tag:
         return _of_store(TagInst(TagType(functype(map(value_type, params), ()))))
 
     @property
-    def type(self):
+    def type(self) -> TagType:
         """TagType."""
         return self._inst.type
 
-    def __repr__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tag, (self.type.deftype.comp.params,)
+
+    def __repr__(self) -> str:
         return f"<wasm tag: {' '.join(map(str, self.type.deftype.comp.params))}>"
 
 
@@ -43,7 +58,7 @@ def _words(tag, values):
     params = tag.type.deftype.comp.params
     if len(values) != len(params):
         raise TypeError(f"{tag.public!r} takes {len(params)} values ({len(values)} given)")
-    return [word for t, v in zip(params, values) for word in to_words(t, to_bits(t, v))]
+    return [word for t, v in zip(params, values) for word in to_words(t, to_bits(t, v, tag))]
 
 
 def _values(tag, exn):

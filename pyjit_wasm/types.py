@@ -4,9 +4,19 @@ Number and vector types are the strings "i32", "i64", "f32", "f64", "v128"; ever
 immutable object that compares by value. A heap type is one of `ABSTRACT_HEAP_TYPES` or a `DefType`;
 defined types are interned process-wide, so type equivalence is identity (`canonical_group`).
 """
+from __future__ import annotations
+
 import itertools
 import weakref
 from _thread import allocate_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, Union
+
+    ValueType = Union[Literal["i32", "i64", "f32", "f64", "v128"], "RefType"]
+    AddressType = Literal["i32", "i64"]
+    ExternType = Union["FuncType", "TableType", "MemType", "GlobalType", "TagType"]
 
 I32, I64, F32, F64, V128 = "i32", "i64", "f32", "f64", "v128"
 
@@ -47,9 +57,11 @@ class _Value:
 
 
 class RefType(_Value):
-    """Reference type: `nullable` bool, `heap` an abstract heap type name or a DefType."""
+    """Reference type (spec 2.3): `nullable` bool, `heap` an abstract heap type name or a DefType."""
 
     __slots__ = ("nullable", "heap")
+    nullable: bool
+    heap: str | DefType
 
     def __str__(self):
         if self.nullable and self.heap in ABSTRACT_HEAP_TYPES:
@@ -65,9 +77,11 @@ FUNCREF, EXTERNREF, EXNREF = (RefType(True, h) for h in ("func", "extern", "exn"
 
 
 class FuncType(_Value):
-    """`params` and `results`: tuples of value types."""
+    """Function type (spec 2.3): `params` and `results`, tuples of value types."""
 
     __slots__ = ("params", "results")
+    params: tuple[ValueType, ...]
+    results: tuple[ValueType, ...]
 
     def __str__(self):
         return f"[{' '.join(map(str, self.params))}] -> [{' '.join(map(str, self.results))}]"
@@ -98,33 +112,65 @@ class SubType(_Value):
 
 
 class Limits(_Value):
-    """`min` int, `max` int or None, in pages or elements."""
+    """Limits (spec 2.3): `min` int, `max` int or None, in pages or elements."""
 
     __slots__ = ("min", "max")
+    min: int
+    max: int | None
 
 
 class MemType(_Value):
-    """`addr` "i32" or "i64", `limits` in 64 KiB pages, `shared` bool."""
+    """Memory type (spec 2.3): `addr` "i32" or "i64", `limits` in pages of 64 KiB, `shared` bool."""
 
     __slots__ = ("addr", "limits", "shared")
+    addr: AddressType
+    limits: Limits
+    shared: bool
 
 
 class TableType(_Value):
-    """`addr` "i32" or "i64", `limits` in elements, `elem` RefType."""
+    """Table type (spec 2.3): `addr` "i32" or "i64", `limits` in elements, `elem` RefType."""
 
     __slots__ = ("addr", "limits", "elem")
+    addr: AddressType
+    limits: Limits
+    elem: RefType
 
 
 class GlobalType(_Value):
-    """`valtype` and `mutable` bool."""
+    """Global type (spec 2.3): `valtype`, a value type, and `mutable`, bool."""
 
     __slots__ = ("valtype", "mutable")
+    valtype: ValueType
+    mutable: bool
 
 
 class TagType(_Value):
-    """`deftype`: DefType of a function type without results."""
+    """Tag type (spec 2.3): `deftype`, the DefType of a function type without results; its parameters are the payload."""
 
     __slots__ = ("deftype",)
+    deftype: DefType
+
+
+class ImportType(_Value):
+    """What a module needs (spec appendix, module_imports): `module` and `name`, str; `type`: FuncType, TableType,
+    MemType, GlobalType or TagType."""
+
+    __slots__ = ("module", "name", "type")
+    module: str
+    name: str
+    type: ExternType
+
+
+class ExportType(_Value):
+    """What a module offers (spec appendix, module_exports): `name`, str; `kind`: "func", "table", "memory", "global" or
+    "tag"; `index` in the index space of its kind, int; `type` as of an import."""
+
+    __slots__ = ("name", "kind", "index", "type")
+    name: str
+    kind: str
+    index: int
+    type: ExternType
 
 
 class RecRef(_Value):
@@ -141,6 +187,7 @@ class DefType:
     """
 
     __slots__ = ("id", "group", "index", "final", "supers", "comp", "__weakref__")
+    comp: FuncType | StructType | ArrayType
 
     def __repr__(self):
         return f"DefType({self.id}: {self.comp})"

@@ -1,10 +1,19 @@
 """Python values and raw bits of wasm values. References go through `function` and `runtime.store`."""
+from __future__ import annotations
+
 import struct
 
 from pyjit_wasm.codegen.abi import reference_kind
 from pyjit_wasm.runtime.layout import SERVICE
 from pyjit_wasm.runtime.services import serve
 from pyjit_wasm.types import EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, DefType, RefType, matches_heap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, Union
+
+    Value = Union[int, float, bytes, object]  # of i32 and i64, of f32 and f64, of v128, of references
+    ValueTypeName = Union[Literal["i32", "i64", "f32", "f64", "v128", "funcref", "externref", "exnref"], RefType]
 
 _NAMED = {"i32": I32, "i64": I64, "f32": F32, "f64": F64, "v128": V128, "funcref": FUNCREF, "externref": EXTERNREF,
           "exnref": EXNREF}
@@ -21,9 +30,9 @@ def value_type(name):
     return found
 
 
-def to_bits(valtype, value):
-    """Raw bits of a Python value. TypeError for the wrong type, OverflowError if it does not fit, ValueError for a
-    v128 that is not 16 bytes."""
+def to_bits(valtype, value, holder):
+    """Raw bits of a Python value; `holder` keeps what a reference refers to (see `function.to_ref`). TypeError for the wrong
+    type, OverflowError if it does not fit, ValueError for a v128 that is not 16 bytes."""
     if valtype in _WIDTH:
         width = _WIDTH[valtype]
         number = value.__index__() if hasattr(value, "__index__") else None
@@ -38,7 +47,7 @@ def to_bits(valtype, value):
     if valtype == V128:
         return int.from_bytes(_vector(value), "little")
     check_reference(valtype, value)
-    return serve(SERVICE["to_ref"], value, reference_kind(valtype))
+    return serve(SERVICE["to_ref"], value, reference_kind(valtype), holder)
 
 
 def _vector(value):

@@ -237,8 +237,8 @@ def test_memory_as_buffer(inst):
     memory[0:4] = b"wasm"
     assert memory[0] == ord("w") and memory[:4] == b"wasm" and memory[-1] == 0 and memory[4:4] == b""
     memory[1] = 0x41
-    memory.write(65532, b"tail")
-    assert memory.read(0, 3) == b"wAs" and memory.read(65532, 4) == b"tail" and memory[65532:70000] == b"tail"
+    memory.write_bytes(65532, b"tail")
+    assert memory.read_bytes(0, 3) == b"wAs" and memory.read_bytes(65532, 4) == b"tail" and memory[65532:70000] == b"tail"
     view = memoryview(memory)
     assert (view.nbytes, view.readonly, view.format, view.ndim) == (65536, False, "B", 1)
     view[2:4] = b"!!"
@@ -254,9 +254,9 @@ def test_memory_bounds_from_python(inst):
             memory[bad] = 1
     for offset, size in ((65536, 1), (-1, 1), (0, 65537), (0, -1), (1 << 64, 1)):
         with pytest.raises(IndexError):
-            memory.read(offset, size)
+            memory.read_bytes(offset, size)
     with pytest.raises(IndexError):
-        memory.write(65533, b"long")
+        memory.write_bytes(65533, b"long")
     with pytest.raises(ValueError):
         memory[0:2] = b"three"
     with pytest.raises(ValueError):

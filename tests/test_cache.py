@@ -44,7 +44,7 @@ def test_a_warm_start_needs_no_llvm(run, place, mode):
     before = [(path.name, path.read_bytes()) for path in entries(place)]
     assert run(mode) == WARM
     assert [(path.name, path.read_bytes()) for path in entries(place)] == before
-    assert all(len(name) == 64 for name, _ in before)
+    assert all(len(name.rpartition("-")[2]) == 64 for name, _ in before)
 
 
 def test_only_the_user_can_read_and_write(entry, place):
@@ -175,6 +175,17 @@ def test_the_size_is_bounded(place, monkeypatch):
     assert (place / "notes.txt").exists()
     cache.clear()
     assert cache.usage() == (0, 0) and [path.name for path in entries(place)] == ["notes.txt"]
+
+
+def test_contents_by_kind(place):
+    for name, size in (("unit-" + "0" * 64, 10), ("unit-" + "1" * 64, 20), ("signature-" + "0" * 64, 30), ("2" * 64, 40)):
+        cache.store(name, bytes(size))
+    (place / (".unit-" + "3" * 64 + ".1.2")).write_bytes(b"unfinished")
+    (place / "notes-on.txt").write_text("the user's own")
+    counts = {kind: count for kind, (count, _) in cache.contents().items()}
+    assert counts == {"unit": 3, "signature": 1, "": 1}
+    sizes = [path.stat().st_size for path in entries(place) if "notes" not in path.name]
+    assert cache.usage() == (5, sum(sizes)) == (5, sum(size for _, size in cache.contents().values()))
 
 
 def test_a_payload_larger_than_the_limit(place, monkeypatch):

@@ -90,7 +90,7 @@ def test_no_binary_to_a_terminal(folder, output):
         path = os.ttyname(terminal) if output == "tty" else output
         process = pyjit_on(terminal, "wasm", folder / "m.wat", "-o", path)
         assert (process.returncode, process.stderr) == (
-            2, "pyjit-wasm: error: a binary is not written to a terminal; -o FILE names a file\n")
+            2, "pyjit-wasm: a binary is not written to a terminal; -o FILE names a file\n")
         assert pyjit_on(terminal, "wat", folder / "m.wasm", "-o", path).returncode == 0
         assert os.read(controller, 10000).decode().replace("\r", "") == TEXT
     finally:

@@ -1,5 +1,10 @@
-"""Memory stays where it was. Each in a process of its own, whose resident size is measured after a warm-up."""
+"""Memory stays where it was. Each in a process of its own, whose resident size is measured after a warm-up.
+`LEAK_TIMES=20` repeats everything so many times more often."""
+import os
+
 import pytest
+
+TIMES = int(os.environ.get("LEAK_TIMES", "1"))
 
 MEASURE = """
 def resident():
@@ -84,6 +89,59 @@ module = wasm.Module('(module (memory 1) (data (i32.const 65536) "x"))', engine=
 def work():
     expect(wasm.Trap, wasm.Instance, module)
     expect(wasm.LinkError, wasm.load, '(module (import "a" "b" (func)))')"""),
+    "host closures in cycles with instances": (5_000, """
+module = wasm.Module('''(module (import "m" "f" (func $f (param i32))) (memory 1)
+    (func (export "g") (param i32) (call $f (local.get 0))))''', engine=engine)
+class Host:
+    def __init__(self):
+        self.seen = []
+        self.inst = wasm.Instance(module, {"m": {"f": lambda number: self.seen.append(number)}})
+        self.inst.exports.g(1)
+def work():
+    assert Host().seen == [1]"""),
+    "memory views": (5_000, """
+inst = load('(module (memory (export "m") 1))', mode=mode)
+memory = inst.exports.m
+def work():
+    view = memoryview(memory)
+    assert view[0] == 0 and memory[0:16] == bytes(16)
+    ctypes.c_char.from_buffer(view[5:6])"""),
+    "exec_envs": (2_000, """
+inst = load('(module (func (export "f") (param i32) (result i32) (local.get 0)))', mode=mode)
+def work():
+    env = wasm.ExecEnv(inst, 1 << 16)
+    assert env.call("f", 5) == 5"""),
+    "interrupts": (100, """
+inst = load('(module (func (export "f") (loop $l (br $l))))', mode=mode)
+def interrupt():
+    while not inst.interrupt():     # it has not begun
+        time.sleep(0.0005)
+def work():
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    expect(wasm.Interrupted, inst.exports.f)
+    thread.join()"""),
+    "functions passed as references": (3_000, """
+source = wasm.Module('(module (memory 1) (func (export "f")))', engine=engine)
+keeper = wasm.Module('''(module (table (export "t") 1 funcref) (func (export "keep") (param funcref)
+    (table.set (i32.const 0) (local.get 0))))''', engine=engine)
+def work():
+    exports, table = wasm.Instance(keeper).exports, wasm.Table(1)
+    exports.keep(wasm.Instance(source).exports.f)
+    exports.t[0] = table[0] = wasm.Instance(source).exports.f"""),
+    "host functions with signatures": (3_000, """
+module = wasm.Module('''(module (import "m" "f" (func $f (param i32 i32))) (memory 1)
+    (func (export "g") (call $f (i32.const 0) (i32.const 9))))''', engine=engine)
+class Host:
+    def __init__(self):
+        self.linker = wasm.Linker()
+        self.linker.function("m", "f")(wasm.host_function("(*~)")(self.take))
+        self.inst = self.linker.instantiate(module)
+        self.inst.exports.g()
+    def take(self, view):
+        self.view = view
+def work():
+    assert len(Host().view) == 9"""),
     "host functions in tables": (3_000, """
 source = wasm.Module('''(module (import "m" "f" (func $f)) (export "f" (func $f)) (table (export "t") 1 funcref)
   (elem (i32.const 0) $f))''',
@@ -97,7 +155,7 @@ def work():
 
 def grown(child, mode, count, code):
     prelude = f"{MEASURE}\nmode, engine = {mode!r}, wasm.Engine(mode={mode!r}, tier_up_threshold=1, background=False)\n"
-    done = child(f"{prelude}{code}\ngrowth(work, {count})", timeout=120)
+    done = child(f"{prelude}{code}\ngrowth(work, {count * TIMES})", timeout=120 * TIMES)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 

@@ -131,6 +131,80 @@ def test_a_host_function_that_removes_itself(load):
     assert load(CALLER, {"m": {"t": table}}).exports.call() == 42
 
 
+def test_a_table_keeps_the_functions_of_its_instance(load):
+    table = load("""(module (table (export "t") 1 funcref) (global $g (mut i32) (i32.const 42)) (elem (i32.const 0) $f)
+      (func $f (result i32) (global.get $g)))""").exports.t
+    kept = scribble()
+    assert load(CALLER, {"m": {"t": table}}).exports.call() == 42 and table[0]() == 42
+    del kept
+
+
+def forty_two(load):
+    return load('(module (global $g (mut i32) (i32.const 42)) (func (export "f") (result i32) (global.get $g)))').exports.f
+
+
+KEEPER = """(module (import "m" "get" (func $get (result funcref))) (type $t (func (result i32)))
+  (table $t (export "t") 1 funcref) (global $g (export "g") (mut funcref) (ref.null func))
+  (func (export "keep") (param funcref) (table.set (i32.const 0) (local.get 0)))
+  (func (export "take") (table.set (i32.const 0) (call $get)))
+  (func (export "global") (table.set (i32.const 0) (global.get $g)))
+  (func (export "call") (result i32) (call_indirect (type $t) (i32.const 0))))"""
+
+
+def pass_as_argument(load, keeper):
+    keeper.exports.keep(forty_two(load))
+
+
+def pass_as_bits(load, keeper):
+    keeper.exports.keep.call_bits([forty_two(load)])
+
+
+def pass_as_result(load, keeper):
+    keeper.exports.take()
+
+
+def pass_in_a_table(load, keeper):
+    keeper.exports.t[0] = forty_two(load)
+
+
+def pass_in_a_global(load, keeper):
+    keeper.exports.g.value = forty_two(load)
+    getattr(keeper.exports, "global")()
+
+
+@pytest.mark.parametrize("give", [pass_as_argument, pass_as_bits, pass_as_result, pass_in_a_table, pass_in_a_global])
+def test_functions_that_python_passes_live_as_long_as_who_got_them(load, give):
+    """No shorter, and no longer."""
+    watched = []
+
+    def get():
+        function = forty_two(load)
+        watched.append(weakref.ref(function.instance))
+        return function
+
+    keeper = load(KEEPER, {"m": {"get": get}})
+    give(load, keeper)
+    kept = scribble()
+    assert keeper.exports.call() == 42 and keeper.exports.t[0]() == 42
+    watched += [weakref.ref(keeper.exports.t[0].instance), weakref.ref(keeper)]
+    del keeper, kept
+    gc.collect()
+    assert [reference() for reference in watched if reference() is not None] == []
+
+
+@pytest.mark.parametrize("make", [
+    lambda function: wasm.Table(3, init=function), lambda function: wasm.Global("funcref", function)])
+def test_functions_in_tables_and_globals_made_by_python(load, make):
+    function = forty_two(load)
+    holder, watched = make(function), weakref.ref(function.instance)
+    del function
+    kept = scribble()
+    assert (holder[2] if isinstance(holder, wasm.Table) else holder.value)() == 42
+    del holder, kept
+    gc.collect()
+    assert watched() is None
+
+
 # --- garbage
 
 def watched(load):
@@ -191,3 +265,35 @@ def test_many_memories_without_the_collector(child):
             wasm.Instance(module).exports.m
         print("fine")""")
     assert done.stdout == "fine\n", done.stderr
+
+
+FINALIZER = """
+class Late:
+    def __init__(self, exports):
+        self.exports, self.me = exports, self
+    def __del__(self):
+        global seen
+        exports = self.exports
+        exports.set(65532, 7)
+        other = load(SOURCE, mode=mode)     # what was freed already would be used again here
+        other.exports.set(65532, 8)
+        try:
+            exports.get(65533)
+        except wasm.Trap as trap:
+            seen = exports.get(65532), exports.table[0](65532), trap.code
+SOURCE = '''(module (memory (export "memory") 1) (table (export "table") 1 funcref) (elem (i32.const 0) $get)
+  (func (export "set") (param i32 i32) (i32.store (local.get 0) (local.get 1)))
+  (func $get (export "get") (param i32) (result i32) (i32.load (local.get 0))))'''
+seen = None
+def garbage():
+    exports = load(SOURCE, mode=mode).exports
+    exports.set(0, 1)
+    # in whatever order they are finalized
+    return [Late(exports), exports, exports.memory, exports.get, Late(exports)]
+"""
+
+
+def test_a_finalizer_may_call_what_is_garbage_too(child, mode):
+    """The collector runs it when the memory's turn may have been before."""
+    done = child(f"mode = {mode!r}\n{FINALIZER}\ngarbage()\ngc.collect()\nprint(seen)", timeout=20)
+    assert (done.stdout, done.stderr) == ("(7, 7, 'out of bounds memory access')\n", "")

@@ -140,7 +140,7 @@ def test_row(name, bounds, mode):
                 assert result == (), where
                 stored = CONSTANT[t] if access.constant else value
                 image[place:place + op.access] = stored.to_bytes(8, "little")[:op.access]
-                there = exported[str(access.shape.memory)].read(place, op.access)
+                there = exported[str(access.shape.memory)].read_bytes(place, op.access)
                 assert there == image[place:place + op.access], where
         for number, image in enumerate(images):
             assert exported[str(number)][:] == image, access.export

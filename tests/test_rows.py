@@ -8,7 +8,7 @@ import pytest
 
 import pyjit_wasm as wasm
 from modes import MODES, engine
-from oracle import BITS, INF, QUIET, admits, expect
+from oracle import BITS, INF, QUIET, Trapped, admits, expect
 from pyjit_wasm.text import assemble
 from row_forms import ROWS, functions, module
 
@@ -109,6 +109,25 @@ def test_row(name, mode):
     for arguments, expected in plain_cases(name):
         result = outcome(function, arguments)[0]
         assert admits(expected, result), describe(name, arguments, expected, result)
+
+
+DTYPES = {"i32": "i4", "i64": "i8", "f32": "f4", "f64": "f8"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ROWS)
+def test_row_over_arrays(name, mode):
+    """The operands that do not trap as arrays: the loop over contiguous ones is vectorised, that with steps is not."""
+    numpy = pytest.importorskip("numpy")
+    op = ROWS[name]
+    cases = [(arguments, expected) for arguments, expected in plain_cases(name) if not isinstance(expected, Trapped)]
+    columns = [numpy.array(column, f"u{BITS[t] // 8}").view(DTYPES[t])
+               for t, column in zip(op.params, zip(*(arguments for arguments, _ in cases)))]
+    for step in (1, -3):
+        found = exports(mode)[name].map(*(numpy.repeat(column, abs(step))[::step] for column in columns))
+        assert found.dtype == DTYPES[op.results[0]]
+        for (arguments, expected), result in zip(cases[::step // abs(step)], found.view(f"u{found.itemsize}").tolist()):
+            assert admits(expected, result), describe(name, arguments, expected, result, f"step {step}")
 
 
 def describe(name, arguments, expected, result, form=""):

@@ -1,20 +1,15 @@
-"""WASI on C programs, compared with wasmtime's own WASI.
-
-The programs run in wasmtime both times, so that only the WASI differs.
-"""
-import ctypes
-import io
+"""C programs, compiled when the tests run, here and in wasmtime: the same output, exit code and files."""
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
-from pyjit_wasm.wasi import Wasi, abi
-
-CORE_TYPES = {"I": "i32", "Q": "i64", "q": "i64"}
+import pyjit_wasm as wasm
+from modes import engine
+from wasi_trees import build, snapshot
 
 PROGRAM = r"""
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -47,7 +42,7 @@ static int bulk(int argc, char **argv) {
 }
 static int descriptors(int argc, char **argv) {
     struct stat st;
-    for (int fd = -1; fd < 5; fd++) {
+    for (int fd = -1; fd < 3; fd++) {
         printf("%d: tty %d", fd, isatty(fd));
         printf(" seek %d %d", (int)lseek(fd, 0, SEEK_CUR), errno);
         int r = fstat(fd, &st);
@@ -58,8 +53,7 @@ static int descriptors(int argc, char **argv) {
     }
     fflush(stdout);
     printf("open %d %d\n", open("/etc/passwd", O_RDONLY), errno);
-    printf("fopen %d %d\n", fopen("file", "w") != NULL, errno);
-    printf("mkdir %d %d\n", mkdir("d", 0777), errno);
+    printf("open %d %d\n", open("../outside/canary", O_RDONLY), errno);
     printf("close %d %d %d\n", close(0), close(0), errno);
     printf("read %d %d\n", (int)read(0, &st, 1), errno);
     return 0;
@@ -99,6 +93,99 @@ static int heap(int argc, char **argv) {
     return fgets(p + (39 << 20), 100, stdin) ? puts(p + (39 << 20)), 0 : 1;
 }
 
+static int compare_names(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static void walk(const char *path) {
+    char below[512];
+    struct dirent **entries;
+    struct stat st;
+    int count = scandir(path, &entries, NULL, compare_names);
+    printf("%s: %d entries\n", path, count);
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
+        if (!strcmp(name, ".") || !strcmp(name, "..")) continue;
+        snprintf(below, sizeof below, "%s/%s", path, name);
+        int r = lstat(below, &st);
+        printf("%s: type %d, lstat %d, mode %o", below, entries[i]->d_type, r, st.st_mode & S_IFMT);
+        if (S_ISREG(st.st_mode)) printf(", %d bytes, time %d", (int)st.st_size, (int)st.st_mtim.tv_sec);
+        printf("\n");
+        if (S_ISDIR(st.st_mode)) walk(below);
+    }
+}
+static int tree(int argc, char **argv) { walk("/"); walk("/ro"); return 0; }
+static int files(int argc, char **argv) {
+    char text[100] = "";
+    FILE *file = fopen("/new", "w+");
+    for (int i = 0; i < 1000; i++) fprintf(file, "line %d\n", i);
+    printf("tell %ld, seek %d", ftell(file), fseek(file, -9, SEEK_END));
+    printf(", %s", fgets(text, sizeof text, file));
+    rewind(file);
+    printf("first %s", fgets(text, sizeof text, file));
+    fclose(file);
+    file = fopen("/new", "a");
+    printf("append %d\n", fputs("the end\n", file));
+    fclose(file);
+    file = fopen("/new", "r");
+    int lines = 0;
+    while (fgets(text, sizeof text, file)) lines++;
+    printf("%d lines, last %s", lines, text);
+    printf("write %d %d\n", fputs("no", file) == EOF || fflush(file) == EOF, ferror(file));
+    fclose(file);
+    printf("truncate %d", truncate("/new", 10));
+    struct stat st;
+    printf(" %d, %d bytes\n", stat("/new", &st), (int)st.st_size);
+    printf("rename %d, link %d, symlink %d\n", rename("/new", "/dir/moved"), link("/dir/moved", "/hard"),
+           symlink("dir/moved", "/soft"));
+    printf("readlink %d %.9s\n", (int)readlink("/soft", text, sizeof text), text);
+    printf("same %d, links %d\n", stat("/hard", &st), (int)st.st_nlink);
+    int fd = open("/soft", O_RDWR);
+    printf("pwrite %d pread %d %.5s\n", (int)pwrite(fd, "LINE", 4, 0), (int)pread(fd, text, 5, 0), text);
+    printf("ftruncate %d, size %d\n", ftruncate(fd, 3000), (int)lseek(fd, 0, SEEK_END));
+    struct timespec times[2] = {{1, 2}, {3, 4}};
+    printf("futimens %d %d", futimens(fd, times), fstat(fd, &st));
+    printf(" %d.%d %d.%d\n", (int)st.st_atim.tv_sec, (int)st.st_atim.tv_nsec, (int)st.st_mtim.tv_sec,
+           (int)st.st_mtim.tv_nsec);
+    printf("fsync %d, close %d, close %d %d\n", fsync(fd), close(fd), close(fd), errno);
+    printf("mkdir %d, rmdir %d, unlink %d, remove %d\n", mkdir("/made", 0777), rmdir("/made"), unlink("/hard"),
+           remove("/soft"));
+    return 0;
+}
+static void say(const char *what, int result) { printf("%s: %d, %s\n", what, result, result < 0 ? strerror(errno) : ""); }
+static int failures(int argc, char **argv) {
+    char text[100];
+    say("open nothing", open("/nope", O_RDONLY));
+    say("open directory to write", open("/dir", O_WRONLY));
+    say("open file as directory", open("/file", O_RDONLY | O_DIRECTORY));
+    say("open exclusively", open("/file", O_RDWR | O_CREAT | O_EXCL));
+    say("open link", open("/link", O_RDONLY | O_NOFOLLOW));
+    say("open loop", open("/loop", O_RDONLY));
+    say("open out", open("/out", O_RDONLY));
+    say("open below file", open("/file/x", O_RDONLY));
+    say("open read only", open("/ro/file", O_RDWR));
+    say("create read only", open("/ro/new", O_RDWR | O_CREAT));
+    say("mkdir", mkdir("/dir", 0777));
+    say("mkdir read only", mkdir("/ro/new", 0777));
+    say("rmdir full", rmdir("/dir"));
+    say("rmdir file", rmdir("/file"));
+    say("unlink directory", unlink("/dir"));
+    say("rename over directory", rename("/file", "/dir"));
+    say("rename nothing", rename("/nope", "/other"));
+    say("rename out of read only", rename("/ro/file", "/stolen"));
+    say("link directory", link("/dir", "/other"));
+    say("link over", link("/file", "/link"));
+    say("symlink over", symlink("x", "/file"));
+    say("readlink", (int)readlink("/file", text, sizeof text));
+    say("access", access("/file", R_OK));
+    say("access nothing", access("/nope", R_OK));
+    say("opendir", opendir("/file") ? 0 : -1);
+    int fd = open("/file", O_RDONLY);
+    say("write", (int)write(fd, "x", 1));
+    say("seek", (int)lseek(fd, -100, SEEK_SET));
+    say("long name", open("/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+        "123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+        "23456789012345678901234567890123456789012345678901234567890", O_RDONLY));
+    return 0;
+}
+
 int main(int argc, char **argv) {
     struct { const char *name; int (*run)(int, char **); } tests[] = {TESTS};
     for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++)
@@ -106,7 +193,8 @@ int main(int argc, char **argv) {
     return 99;
 }
 """
-TESTS = ("arguments", "lines", "bulk", "descriptors", "clocks", "polling", "entropy", "exits", "quits", "heap")
+TESTS = ("arguments", "lines", "bulk", "descriptors", "clocks", "polling", "entropy", "exits", "quits", "heap", "tree",
+         "files", "failures")
 ARGUMENTS, VARIABLES, INPUT = ["with space", "", "é"], {"HOME": "/nowhere", "EMPTY": ""}, b"one\ntwo\nthree, unended"
 
 
@@ -116,26 +204,40 @@ def wasmtime():
 
 
 @pytest.fixture(scope="module")
-def c_module(wasmtime, tmp_path_factory):
+def program(tmp_path_factory):
+    """The compiled program's path."""
     pytest.importorskip("ziglang")
     folder = tmp_path_factory.mktemp("wasi")
     table = ", ".join(f'{{"{name}", {name}}}' for name in TESTS)
-    source = PROGRAM.replace("{TESTS}", "{" + table + "}")
-    (folder / "program.c").write_text(source)
+    (folder / "program.c").write_text(PROGRAM.replace("{TESTS}", "{" + table + "}"))
     compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O1"]
     subprocess.run([*compiler, "-o", "program.wasm", "program.c"], cwd=folder, check=True)
-    engine = wasmtime.Engine()
-    return engine, wasmtime.Module.from_file(engine, str(folder / "program.wasm"))
+    return folder / "program.wasm"
 
 
-def with_wasmtime(wasmtime, c_module, arguments, folder):
-    """Run the program with wasmtime's WASI: (exit code, stdout, stderr)."""
-    engine, module = c_module
+@pytest.fixture(scope="module")
+def expected(wasmtime, program, tmp_path_factory):
+    """`expected(test)`: (exit code, stdout, stderr, files) with wasmtime's WASI."""
+    wasm_engine, done = wasmtime.Engine(), {}
+    module = wasmtime.Module.from_file(wasm_engine, str(program))
+
+    def run(test):
+        if test not in done:
+            done[test] = _in_wasmtime(wasmtime, wasm_engine, module, test, tmp_path_factory.mktemp("wasmtime"))
+        return done[test]
+
+    return run
+
+
+def _in_wasmtime(wasmtime, wasm_engine, module, test, folder):
+    build(folder / "files")
     (folder / "in").write_bytes(INPUT)
     config = wasmtime.WasiConfig()
-    config.argv, config.env = arguments, list(VARIABLES.items())
+    config.argv, config.env = ["program", test, *ARGUMENTS], list(VARIABLES.items())
     config.stdin_file, config.stdout_file, config.stderr_file = (str(folder / name) for name in ("in", "out", "err"))
-    store, linker = wasmtime.Store(engine), wasmtime.Linker(engine)
+    config.preopen_dir(str(folder / "files" / "rw"), "/")
+    config.preopen_dir(str(folder / "files" / "ro"), "/ro", False)
+    store, linker = wasmtime.Store(wasm_engine), wasmtime.Linker(wasm_engine)
     store.set_wasi(config)
     linker.define_wasi()
     try:
@@ -143,57 +245,35 @@ def with_wasmtime(wasmtime, c_module, arguments, folder):
         code = 0
     except wasmtime.ExitTrap as exit:
         code = exit.code
-    return code, (folder / "out").read_bytes(), (folder / "err").read_bytes()
+    return code, (folder / "out").read_bytes(), (folder / "err").read_bytes(), snapshot(folder / "files")
 
 
-def with_wasi(wasmtime, c_module, wasi):
-    """Run the program in wasmtime with `wasi`; return the exit code."""
-    engine, module = c_module
-    store, linker = wasmtime.Store(engine), wasmtime.Linker(engine)
-    exports = {}
-    for name, function in wasi.functions().items():
-        linker.define(store, "wasi_snapshot_preview1", name, wasmtime.Func(
-            store, functype(wasmtime, name), rebinding(store, exports, wasi, function)))
-    exports |= dict(linker.instantiate(store, module).exports(store).items())
-    return wasi.start(SimpleNamespace(exports={"_start": lambda: exports["_start"](store)}))
+@pytest.fixture(scope="module")
+def modules(program):
+    """`modules(mode)`: the program as a Module."""
+    made = {}
+    return lambda mode: made.get(mode) or made.setdefault(mode, wasm.Module(program, engine=engine(mode)))
 
 
-def functype(wasmtime, name):
-    params = [getattr(wasmtime.ValType, CORE_TYPES[code])() for code in abi.SIGNATURES[name]]
-    return wasmtime.FuncType(params, [] if name == "proc_exit" else [wasmtime.ValType.i32()])
-
-
-def rebinding(store, exports, wasi, function):
-    """`function` after giving `wasi` the memory as it is now."""
-    def call(*arguments):
-        memory = exports["memory"]
-        address = ctypes.addressof(memory.data_ptr(store).contents)
-        wasi.memory = memoryview((ctypes.c_ubyte * memory.data_len(store)).from_address(address)).cast("B")
-        return function(*arguments)
-    return call
+def run(module, test, folder, **streams):
+    """(exit code, files) here."""
+    build(folder / "files")
+    dirs = {"/": folder / "files" / "rw", "/ro": wasm.ReadOnly(folder / "files" / "ro")}
+    with wasm.Wasi(["program", test, *ARGUMENTS], VARIABLES, dirs, **streams) as wasi:
+        code = wasm.Instance(module, imports=wasi).run()
+    return code, wasi.stdout, wasi.stderr, snapshot(folder / "files")
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_c_program(wasmtime, c_module, tmp_path, test):
-    arguments = ["program", test, *ARGUMENTS]
-    expected = with_wasmtime(wasmtime, c_module, arguments, tmp_path)
-    out, err = io.BytesIO(), io.BytesIO()
-    code = with_wasi(wasmtime, c_module, Wasi(arguments, VARIABLES, INPUT, out, err))
-    assert (code, out.getvalue(), err.getvalue()) == expected
-    assert code != 99
-    with open(tmp_path / "in", "rb") as i, open(tmp_path / "o", "wb") as o, open(tmp_path / "e", "wb") as e:
-        code = with_wasi(wasmtime, c_module, Wasi(arguments, VARIABLES, i.fileno(), o.fileno(), e.fileno()))
-    assert (code, (tmp_path / "o").read_bytes(), (tmp_path / "e").read_bytes()) == expected
+def test_captured(modules, expected, mode, tmp_path, test):
+    done = run(modules(mode), test, tmp_path, stdin=INPUT, stdout=wasm.CAPTURE, stderr=wasm.CAPTURE)
+    assert done == expected(test)
+    assert done[0] != 99
 
 
-def test_signatures_are_wasmtimes(wasmtime):
-    """One module that imports all 46 functions links with wasmtime's WASI."""
-    imports = "".join(
-        f'(import "wasi_snapshot_preview1" "{name}" (func (param {" ".join(CORE_TYPES[c] for c in codes)})'
-        f'{"" if name == "proc_exit" else " (result i32)"}))' for name, codes in abi.SIGNATURES.items())
-    engine = wasmtime.Engine()
-    linker = wasmtime.Linker(engine)
-    linker.define_wasi()
-    store = wasmtime.Store(engine)
-    store.set_wasi(wasmtime.WasiConfig())
-    linker.instantiate(store, wasmtime.Module(engine, f'(module {imports} (memory (export "memory") 1))'))
+@pytest.mark.parametrize("test", ["lines", "bulk", "descriptors", "heap"])
+def test_with_host_descriptors(modules, expected, mode, tmp_path, test):
+    (tmp_path / "in").write_bytes(INPUT)
+    with open(tmp_path / "in", "rb") as i, open(tmp_path / "out", "wb") as o, open(tmp_path / "err", "wb") as e:
+        code, _, _, files = run(modules(mode), test, tmp_path, stdin=i.fileno(), stdout=o.fileno(), stderr=e.fileno())
+    assert (code, (tmp_path / "out").read_bytes(), (tmp_path / "err").read_bytes(), files) == expected(test)

@@ -13,11 +13,12 @@ POSITION = {section: position for position, (section, *_) in enumerate(SECTIONS)
 CUSTOM = 0
 
 
-def decode(data):
+def decode(data, read_bodies=True):
     """The Module that `data` encodes; raises DecodeError if it is malformed, and ValidationError for
-    a type index without a type."""
+    a type index without a type. Without `read_bodies` nothing is said about the instructions of functions."""
     data = bytes(data)
     reader = Reader(data)
+    reader.read_bodies = read_bodies
     _header(reader)
     content = {name: absent for _, name, _, absent in SECTIONS}
     customs = []
@@ -86,7 +87,7 @@ def _module(data, customs, content):
         codes=tuple(content["codes"]), table_defs=tuple(tables), global_defs=tuple(globals_),
         exports=tuple(content["exports"]), elems=tuple(content["elems"]), datas=tuple(content["datas"]),
         start=content["start"], names=names(dict(customs).get("name")), customs=tuple(customs), data=data,
-        declared=_declared(content))
+        declared=_declared(content), data_count=content["data_count"])
 
 
 def _declared(content):

@@ -14,13 +14,14 @@ def truncated(offset):
 
 class Reader:
     """`data` and `pos`; `types`: the DefTypes that type indices refer to; `pending`: how many types
-    the recursive group being defined has; `uses_data`: whether an instruction had a data index."""
+    the recursive group being defined has; `uses_data`: whether an instruction had a data index; `read_bodies`: whether
+    the instructions of functions are read."""
 
-    __slots__ = ("data", "pos", "types", "pending", "uses_data")
+    __slots__ = ("data", "pos", "types", "pending", "uses_data", "read_bodies")
 
     def __init__(self, data, pos=0, types=()):
         self.data, self.pos, self.types = data, pos, types
-        self.pending, self.uses_data = 0, False
+        self.pending, self.uses_data, self.read_bodies = 0, False, True
 
     def malformed(self, message, width=1):
         """A DecodeError about the last `width` bytes read."""

@@ -1,76 +1,98 @@
-"""Command-line options. (argparse would take half as long to import as Python takes to start.)"""
+"""What commands are made with: options that several have, conversions, and help like a manual page."""
+import os
+
+import click
+
+from ..config import MODES
+
+HELP = {"help_option_names": ["-h", "--help"]}
 
 
-class CommandError(Exception):
+class CommandError(click.ClickException):
     """What the user is told in one line; the exit code is 2."""
 
 
-class Option:
-    """`flags`: tuple of spellings, the long one first. `metavar`: its value's name, None for a switch.
-    `convert`: str -> value, raising ValueError. `repeated`: values make a list."""
+class Command(click.Command):
+    """A command whose help ends with `examples`, (command line, what it does) each, and `exit_codes`, (code, meaning) each."""
 
-    __slots__ = ("flags", "metavar", "help", "convert", "default", "repeated")
+    def __init__(self, *arguments, examples=(), exit_codes=(), context_settings=(), **settings):
+        super().__init__(*arguments, context_settings={**HELP, **dict(context_settings)}, **settings)
+        self.examples, self.exit_codes = examples, (("0", "success"), *exit_codes, ("2", "wrong usage or unusable input"))
 
-    def __init__(self, flags, metavar, help, convert=str, default=None, repeated=False):
-        self.flags, self.metavar, self.help = flags.split(), metavar, help
-        self.convert, self.default, self.repeated = convert, default, repeated
+    def format_epilog(self, ctx, formatter):
+        if self.examples:
+            with formatter.section("Examples"):
+                for line, meaning in self.examples:
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+                    with formatter.indentation():
+                        formatter.write_text(meaning)
+        with formatter.section("Exit codes"):
+            formatter.write_dl(sorted(self.exit_codes, key=lambda row: (not row[0].isdecimal(), len(row[0]), row[0])))
 
-    @property
-    def name(self):
-        """The key of the value: the long flag as an identifier."""
-        return self.flags[0].lstrip("-").replace("-", "_")
 
-    @property
-    def syntax(self):
-        """As in a help text: `-o, --output FILE`."""
-        spellings = ", ".join(sorted(self.flags, key=len))
-        return f"{spellings} {self.metavar}" if self.metavar else spellings
+class Size(click.ParamType):
+    """A number of bytes, also in hexadecimal."""
 
-    def store(self, values, text):
-        """Put the value that `text` denotes into `values`. Raises CommandError."""
+    name = "bytes"
+
+    def convert(self, value, param, ctx):
         try:
-            value = self.convert(text) if self.metavar else True
+            size = int(str(value), 0)
         except ValueError:
-            raise CommandError(f"invalid value {text!r} of {self.flags[0]} {self.metavar}") from None
-        values[self.name] = [*values[self.name], value] if self.repeated else value
+            size = 0
+        return size if size > 0 else self.fail(f"{value!r} is not a positive number of bytes.", param, ctx)
 
 
-def choice(*names):
-    """A conversion that accepts one of `names`."""
-    def convert(text):
-        if text not in names:
-            raise ValueError
-        return text
-    return convert
+class Variable(click.ParamType):
+    """NAME=VALUE, or NAME for the value that it has here: (name, value)."""
+
+    name = "name[=value]"
+
+    def convert(self, value, param, ctx):
+        name, equals, content = value.partition("=")
+        if not name:
+            self.fail(f"{value!r} has no name.", param, ctx)
+        if not equals and name not in os.environ:
+            self.fail(f"{name!r} has no value here.", param, ctx)
+        return name, content if equals else os.environ[name]
 
 
-def parse(options, words, interspersed=True):
-    """Parse `--flag value`, `--flag=value` and `--`, which ends the options: ({name: value}, operands).
+class Directory(click.ParamType):
+    """HOST::GUEST, or HOST where the guest knows it by the same name: (guest, host)."""
 
-    Unless `interspersed`, the first operand ends the options too. Raises CommandError.
-    """
-    by_flag = {flag: option for option in options for flag in option.flags}
-    values = {option.name: [] if option.repeated else option.default for option in options}
-    rest, operands = list(words), []
-    while rest and (interspersed or not operands):
-        word = rest.pop(0)
-        if word == "--":
-            break
-        if word == "-" or not word.startswith("-"):
-            operands.append(word)
-            continue
-        flag, equals, text = word.partition("=")
-        if flag not in by_flag:
-            raise CommandError(f"unknown option {flag}")
-        by_flag[flag].store(values, _value(by_flag[flag], flag, text if equals else None, rest))
-    return values, operands + rest
+    name = "host[::guest]"
+
+    def convert(self, value, param, ctx):
+        host, _, guest = value.partition("::")
+        return (guest or host, host) if host else self.fail(f"{value!r} names no directory.", param, ctx)
+
+    def shell_complete(self, ctx, param, incomplete):
+        return click.Path(file_okay=False).shell_complete(ctx, param, incomplete)
 
 
-def _value(option, flag, text, rest):
-    if option.metavar is None and text is not None:
-        raise CommandError(f"option {flag} takes no value")
-    if option.metavar is None or text is not None:
-        return text
-    if not rest:
-        raise CommandError(f"option {flag} needs a value, {option.metavar}")
-    return rest.pop(0)
+FILE = click.Path()
+
+
+def mode(default, text):
+    """The option `--mode`."""
+    return click.option("--mode", type=click.Choice(MODES), default=default, show_default=True, help=text)
+
+
+MODE = mode("tiered", "interp: interpret; jit: compile each function before its first call; tiered: interpret, and compile "
+            "what turns out hot.")
+
+
+BOUNDS = click.option("--bounds", type=click.Choice(["guard", "explicit"]), default="guard", show_default=True,
+                      help="How memory accesses are checked: by guard pages, or by explicit comparisons.")
+
+
+def engine_options(command):
+    """The options that change what code is made."""
+    strict_traps = click.option("--strict-traps", is_flag=True, help="Let every memory access keep its place and its trap, in "
+                                "innermost loops too, which are slower then.")
+    return BOUNDS(strict_traps(command))
+
+
+def output(text):
+    """The option `-o`."""
+    return click.option("-o", "--output", type=click.Path(allow_dash=True), metavar="OUT", help=text)

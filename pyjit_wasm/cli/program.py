@@ -1,60 +1,121 @@
 """The command `run`: one module, its host and its entry."""
+import contextlib
 import sys
 
+import click
+
 from .. import errors
-from .options import CommandError
-from .sources import UNUSABLE, load
+from .deadline import TIMED_OUT, Deadline
+from .options import FILE, MODE, Command, Directory, Size, Variable, engine_options
+from .sources import load, naming, similar
 
 TRAPPED = 128 + 6       # as a shell reports SIGABRT
 
 
-def run(options, operands):
-    """Run the program `operands[0]` with the other operands as its arguments; return its exit code, or
-    TRAPPED after a trap, whose wasm call stack goes to stderr."""
+@click.command("run", cls=Command, context_settings={"allow_interspersed_args": False}, examples=(
+    ("pyjit-wasm run prog.wasm one two", "Run a program with two arguments."),
+    ("pyjit-wasm run --dir . --dir-ro /usr/share::/share prog.wasm", "Let it use two directories."),
+    ("pyjit-wasm run --env HOME --timeout 10 prog.wasm -v", "Let it know HOME, and stop it after ten seconds. -v is its own."),
+    ("pyjit-wasm run --invoke add math.wat 2 0x10", "Call an exported function; prints 18."),
+), exit_codes=(
+    ("the program's own", "of a program that ends by `proc_exit`"),
+    ("124", "after --timeout"), ("130", "after Ctrl-C"),
+    ("134", "after a trap or an uncaught exception: 128 + SIGABRT, as a shell reports abort()"),
+))
+@MODE
+@click.option("--invoke", metavar="NAME", help="Call this exported function instead of _start, with ARGS as its arguments, "
+              "and print its results, one on a line.")
+@click.option("--env", "variables", type=Variable(), multiple=True, metavar="NAME[=VALUE]",
+              help="Set a variable of the program's environment, without VALUE to what it is here; repeatable.")
+@click.option("--dir", "dirs", type=Directory(), multiple=True, metavar="HOST[::GUEST]",
+              help="Let the program use a directory, which it knows as GUEST (default: as HOST); repeatable.")
+@click.option("--dir-ro", "dirs_ro", type=Directory(), multiple=True, metavar="HOST[::GUEST]",
+              help="The same, to be read only.")
+@click.option("--stack-size", type=Size(), default=1 << 20, show_default=True, metavar="BYTES",
+              help="Size of the wasm call stack.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+              help="Stop the program after so many seconds.")
+@engine_options
+@click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache of compiled code.")
+@click.argument("file", type=FILE)
+@click.argument("arguments", nargs=-1, type=FILE, metavar="[ARGS]...")
+def run(file, arguments, timeout, **options):
+    """Run the WebAssembly program in FILE, or call one of its functions.
+
+    FILE is a binary, or a text if it is named .wat. Its first line may be `#!/usr/bin/env -S pyjit-wasm run`, so that it can
+    be a script. Everything after FILE is the program's, options too.
+
+    A program that imports WASI preview 1 gets FILE and ARGS as its arguments, the variables of --env as its whole
+    environment, the directories of --dir and --dir-ro and nothing outside them, and this process's standard streams.
+
+    With --invoke, integers are decimal or begin with 0x, 0o or 0b, floats are decimal or hexadecimal, inf or nan, a vector is
+    32 hexadecimal digits, and a reference is null.
+    """
+    def timed_out():
+        print(f"pyjit-wasm: {file}: timed out after {timeout:g} s", file=sys.stderr, flush=True)
+
     try:
-        return _execute(options, operands)
+        with naming(file), Deadline(timeout, timed_out) as deadline:
+            return _execute(file, arguments, options, deadline)
     except errors.WasiExit as exit:
         return exit.code
+    except errors.Interrupted:
+        timed_out()
+        return TIMED_OUT
     except errors.Trap as trap:
         print(f"pyjit-wasm: trap: {trap}", file=sys.stderr)
         return TRAPPED
-    except UNUSABLE as error:
-        raise CommandError(f"{operands[0]}: {error}") from None
+    except errors.WasmException as exception:
+        print(f"pyjit-wasm: uncaught exception: {exception}", file=sys.stderr)
+        return TRAPPED
 
 
-def _execute(options, operands):
+def _execute(file, arguments, options, deadline):
     from .. import Engine, Module
-    path, *arguments = operands
-    engine = Engine(mode=options["mode"], cache=not options["no_cache"])
-    module = Module(load(path), engine=engine)
+    engine = Engine(options["mode"], memory_bounds=options["bounds"], strict_traps=options["strict_traps"],
+                    cache=not options["no_cache"])
+    module = Module(load(file), engine=engine)
     invoked = options["invoke"]
     _require_function(module, invoked or "_start")
-    instance = _instance(module, operands, options)
-    if invoked:
-        _invoke(instance, invoked, arguments)
-    else:
-        instance.exports["_start"]()
+    with _instance(module, (file, *arguments), options) as instance:
+        deadline.instance = instance
+        if invoked:
+            _invoke(instance, invoked, arguments)
+        else:
+            instance.exports["_start"]()
     return 0
 
 
 def _require_function(module, name):
-    if any(export.name == name and export.kind == "func" for export in module.exports):
+    """Raise a LinkError, with similar names, if no function is exported under that name."""
+    functions = [export.name for export in module.exports if export.kind == "func"]
+    if name in functions:
         return
-    hint = "; --invoke NAME calls another function" if name == "_start" else ""
+    hint = "; --invoke NAME calls another function" if name == "_start" else similar(name, functions)
     raise errors.LinkError(f"no function is exported as {name!r}{hint}")
 
 
+@contextlib.contextmanager
 def _instance(module, arguments, options):
     """An instance, with WASI if the module imports it: `wasi` is slow to load for those that do not."""
     from .. import Instance
     modules = {item.module for item in module.imports}
     if not modules:
-        return Instance(module, stack_size=options["stack_size"])
-    from ..wasi import Wasi
-    wasi = Wasi(arguments, dict(options["env"]))
-    instance = Instance(module, imports=wasi.imports(modules), stack_size=options["stack_size"])
-    wasi.bind(instance)
-    return instance
+        yield Instance(module, stack_size=options["stack_size"])
+        return
+    from ..wasi import ReadOnly, Wasi
+    dirs = dict(options["dirs"]) | {guest: ReadOnly(host) for guest, host in options["dirs_ro"]}
+    with Wasi(arguments, dict(options["variables"]), dirs) as wasi:
+        _require_imports(module, wasi.imports())
+        yield Instance(module, imports=wasi, stack_size=options["stack_size"])
+
+
+def _require_imports(module, imports):
+    """Raise a LinkError that names all imports that are not there."""
+    absent = [f"{item.module}.{item.name}" for item in module.imports if item.name not in imports.get(item.module, ())]
+    if absent:
+        raise errors.LinkError(f"unknown import{'s' * (len(absent) > 1)}: {', '.join(absent)}; "
+                               "run provides WASI preview 1 only")
 
 
 def _invoke(instance, name, arguments):

@@ -1,79 +1,79 @@
-"""The commands `wast`, `validate`, `wat`, `wasm` and `cache`."""
+"""The commands `wast`, `validate`, `wat` and `wasm`."""
 import sys
 
+import click
+
 from . import outputs
-from .options import CommandError
-from .sources import UNUSABLE, assembled, load
+from .options import BOUNDS, FILE, MODE, Command, output
+from .sources import UNUSABLE, load, load_text, naming
 
 FAILED = 1
 
 
-def wast(options, paths):
-    """Run specification scripts; return FAILED if an assertion fails."""
+@click.command("wast", cls=Command, exit_codes=(("1", "an assertion failed"),), examples=(
+    ("pyjit-wasm wast --mode jit i32.wast", "Run the specification's tests of i32, compiled."),))
+@MODE
+@BOUNDS
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+def wast(files, mode, bounds):
+    """Run test scripts as the specification has them: modules, actions and assertions.
+
+    Prints the assertions that fail and how many there are.
+    """
     from .. import Engine
     from ..wast import run_files
-    engine = Engine(mode=options["mode"], memory_bounds=options["bounds"])
-    passed, failed = run_files(paths, engine, sys.stdout)
+    _, failed = run_files(files, Engine(mode=mode, memory_bounds=bounds), sys.stdout)
     return FAILED if failed else 0
 
 
-def validate(options, paths):
-    """Decode and validate every file; complain on stderr and return FAILED if one is wrong."""
-    from .. import Engine, Module
-    engine = Engine(mode="interp", cache=False)
+@click.command("validate", cls=Command, exit_codes=(("1", "a module is malformed or invalid"),), examples=(
+    ("pyjit-wasm validate *.wasm", "Name the modules that are not valid, and where."),))
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+def validate(files):
+    """Check that modules, binaries or texts, are well formed and valid.
+
+    Says nothing about those that are; the others are named on standard error, with what is wrong and the byte offset or line
+    and column.
+    """
+    from .. import Module
     code = 0
-    for path in paths:
+    for path in files:
         try:
-            Module(load(path), engine=engine)
+            Module.validate(load(path))
         except UNUSABLE as error:
-            print(f"{path}: {error}", file=sys.stderr)
+            click.echo(f"{path}: {error}", err=True)
             code = FAILED
     return code
 
 
-def disassemble(options, paths):
-    """Write the text of one module."""
+@click.command("wat", cls=Command, examples=(
+    ("pyjit-wasm wat prog.wasm -o prog.wat", "Write the text to a file."),))
+@output("Where to write the text; - is standard output, the default.")
+@click.argument("file", type=FILE)
+def wat(file, output):
+    """Print a binary in the text format.
+
+    The text assembles to the same module: names become identifiers, and what has no other form in text becomes annotations.
+    The module need not be valid, only well formed. A text is assembled first.
+    """
     from .. import text
-    path = _only(paths, "file")
-    try:
-        printed = text.disassemble(load(path))
-    except UNUSABLE as error:
-        raise CommandError(f"{path}: {error}") from None
-    outputs.write(options["output"], printed)
+    with naming(file):
+        printed = text.disassemble(load(file))
+    outputs.write(output or outputs.STDOUT, printed)
     return 0
 
 
-def assemble(options, paths):
-    """Assemble one text module and write the binary."""
-    path = _only(paths, "file")
-    try:
-        with open(path, "rb") as file:
-            binary = assembled(file.read())
-    except UNUSABLE as error:
-        raise CommandError(f"{path}: {error}") from None
-    outputs.write(options["output"] or path.removesuffix(".wat") + ".wasm", binary)
+@click.command("wasm", cls=Command, examples=(
+    ("pyjit-wasm wasm prog.wat", "Write prog.wasm."),
+    ("pyjit-wasm wasm prog.wat -o - | wc -c", "Count the bytes of the binary."),))
+@output("Where to write the binary; - is standard output. Default: FILE with .wasm in place of .wat.")
+@click.argument("file", type=FILE)
+def wasm(file, output):
+    """Assemble a text into a binary.
+
+    The file is written as a whole or not at all.
+    """
+    with naming(file):
+        binary = load_text(file)
+    outputs.write(output or file.removesuffix(".wat") + ".wasm", binary)
     return 0
-
-
-def cache(options, actions):
-    """Show or clear the cache of compiled code."""
-    action = _only(actions or ["show"], "action")
-    if action not in _CACHE_ACTIONS:
-        raise CommandError(f"unknown action {action!r}; there are {', '.join(_CACHE_ACTIONS)}")
-    from ..codegen import cache as code_cache
-    _CACHE_ACTIONS[action](code_cache)
-    return 0
-
-
-def _show(code_cache):
-    entries, size = code_cache.usage()
-    print(f"{code_cache.directory()}: {entries} entries, {size} bytes")
-
-
-_CACHE_ACTIONS = {"show": _show, "clear": lambda code_cache: code_cache.clear()}
-
-
-def _only(operands, noun):
-    if len(operands) != 1:
-        raise CommandError(f"one {noun} expected, not {len(operands)}")
-    return operands[0]

@@ -11,6 +11,7 @@ from pyjit_wasm.types import F32, F64, I32, I64, V128, RefType
 NATIVE = "tailcc"
 HANDLER_PARAMS = "ptr %ip, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x"
 FIRST_MEMORY = 16  # InstanceLayout: base of memory 0
+BUFFER_VIEW = 80, 0, 16  # Py_buffer: size, offsets of buf and len
 
 LETTER = {I32: "i", I64: "I", F32: "f", F64: "F", V128: "v"}
 LLVM = {"i": "i32", "I": "i64", "f": "float", "F": "double", "v": VECTOR}
@@ -68,6 +69,11 @@ def split(types):
         left[kind] -= 1
         places[left[kind] < 0].append(index)
     return places
+
+
+def all_registers():
+    """LLVM types of all registers that parameters may be in."""
+    return ["i64"] * _INTEGERS + [VECTOR] * _FLOATS
 
 
 def formal(types):

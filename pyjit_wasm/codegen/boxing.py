@@ -1,5 +1,5 @@
 """Python objects to native values and back, as IR. References go through services."""
-from pyjit_wasm.codegen.abi import CHECKED, REFERENCE_KIND
+from pyjit_wasm.codegen.abi import BUFFER_VIEW, CHECKED, REFERENCE_KIND
 from pyjit_wasm.codegen.support import call_python
 from pyjit_wasm.codegen.text import VECTOR
 from pyjit_wasm.runtime.layout import RUNTIME, SERVICE
@@ -13,9 +13,10 @@ def unbox(f, letter, value, failed, func, position):
         _fail_if_error(f, f.let(f"fcmp oeq double {number}, -1.0"), failed)
         return number if letter == "F" else f.let(f"fptrunc double {number} to float")
     if letter in REFERENCE_KIND:
-        numbers = [SERVICE["to_ref"], REFERENCE_KIND[letter]]
+        holder = f.let(f"ptrtoint ptr {func} to i64")
+        numbers = [SERVICE["to_ref"], REFERENCE_KIND[letter], holder]
         if letter in CHECKED:
-            numbers = [SERVICE["to_checked_ref"], f.let(f"ptrtoint ptr {func} to i64"), position]
+            numbers = [SERVICE["to_checked_ref"], holder, position]
         which, *rest = [f.let(f"call ptr @PyLong_FromLongLong(i64 {number})") for number in numbers]
         f.do(f"call void @Py_IncRef(ptr {value})")
         handle = call_python(f, RUNTIME.service, [which, value, *rest])
@@ -35,12 +36,9 @@ def unbox(f, letter, value, failed, func, position):
     return _unsigned_too(f, value, number, suspect, failed)
 
 
-_VIEW = 80, 0, 16  # Py_buffer: size, offsets of buf and len
-
-
 def _bytes(f, value, failed):
     """The 16 bytes of an object with a buffer."""
-    size, buf, length = _VIEW
+    size, buf, length = BUFFER_VIEW
     view = f.let(f"alloca [{size} x i8], align 8")
     status = f.let(f"call i32 @PyObject_GetBuffer(ptr {value}, ptr {view}, i32 0)")
     f.unlikely(f.let(f"icmp ne i32 {status}, 0"), failed)

@@ -25,7 +25,7 @@ look:
   store i64 0, ptr %flag.p
   call void @PyEval_RestoreThread(ptr %tstate)
   store ptr null, ptr %tstate.p
-  %raised = call i32 @PyErr_CheckSignals()
+  %raised = call i32 @rt_check(ptr %env)
   %fine = icmp eq i32 %raised, 0
   br i1 %fine, label %resume, label %unwind
 unwind:

@@ -33,6 +33,12 @@ def directory():
 _trusted = {}
 
 
+def available():
+    """Whether entries can be kept: the cache is on, and there is a directory that only this user can write."""
+    place = directory()
+    return place is not None and _usable(place)
+
+
 def _usable(place):
     """Whether `place` exists (it is made if need be) and only this user can write it."""
     if place not in _trusted:
@@ -172,18 +178,29 @@ def _entries(place):
 
 
 def _is_entry(name):
-    """<key>, or while it is written .<key>.<pid>.<number>"""
-    key = name[1:].split(".")[0] if name.startswith(".") else name
+    """<kind>-<key>, or while it is written .<kind>-<key>.<pid>.<number>; once there were no kinds"""
+    key = _without_suffix(name).rpartition("-")[2]
     return len(key) == 64 and not key.strip("0123456789abcdef")
+
+
+def _without_suffix(name):
+    return name[1:].split(".")[0] if name.startswith(".") else name
 
 
 def usage():
     """(number of entries, bytes) on disk."""
-    place = directory()
-    if place is None or not os.path.isdir(place):
-        return 0, 0
-    sizes = [e.stat().st_size for e in _entries(place)]
-    return len(sizes), sum(sizes)
+    counts = contents().values()
+    return sum(count for count, _ in counts), sum(size for _, size in counts)
+
+
+def contents():
+    """{kind: (number of entries, bytes)} on disk; a kind is what `objects.build` calls it, "" in older entries."""
+    place, found = directory(), {}
+    for entry in _entries(place) if place and os.path.isdir(place) else ():
+        kind = _without_suffix(entry.name).rpartition("-")[0]
+        count, size = found.get(kind, (0, 0))
+        found[kind] = count + 1, size + entry.stat().st_size
+    return found
 
 
 def clear():

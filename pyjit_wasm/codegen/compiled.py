@@ -1,15 +1,20 @@
 """A compile unit in memory: entry addresses, and the way back from its addresses to wasm."""
 import bisect
+import re
 import weakref
 
 from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.codegen import native
-from pyjit_wasm.codegen.unit import ENTRY
+from pyjit_wasm.codegen.unit import LOOP, OUTER
 from pyjit_wasm.runtime import arena, loader, trace
+
+_FUNCTION = re.compile(r"(f|osr|entry|batch)\d+")
+
 
 class CompiledUnit:
     """`entries` {funcidx: address of native code}, `loops` {funcidx: address of what takes over at its loops},
-    `members` the functions compiled in it, `bytes` of code and constants."""
+    `batches` {funcidx: address of its loop over arrays}, `members` the functions compiled in it, `bytes` of code and
+    constants."""
 
     is_handlers, is_native = False, True
 
@@ -20,9 +25,10 @@ class CompiledUnit:
         self.members, self.bytes = unit.members, self._loaded.size
         self.entries = {f: symbols[f"entry{f}"] for f in unit.entries}
         self.loops = {f: symbols[f"osr{f}"] for f in unit.osr}
+        self.batches = {f: symbols[f"{LOOP}{f}"] for f in unit.batches}
         self._start = self._loaded.text[0]
         self._functions = sorted((address, name) for name, address in symbols.items()
-                                 if name.lstrip("entryfos").isdigit())  # f12, entry12, osr12
+                                 if _FUNCTION.fullmatch(name))
         trace.register(weakref.ref(self), *self._loaded.text)
 
     def __del__(self, unregister=trace.unregister):
@@ -37,9 +43,9 @@ class CompiledUnit:
 
             self._lines = Lines(self._loaded.object, self._loaded.places)
         _, symbol = self._functions[bisect.bisect(self._functions, (address, "")) - 1]
-        name = symbol if symbol.startswith(ENTRY) else symbol.lstrip("fosr")
+        name = symbol if symbol.startswith(OUTER) else symbol.lstrip("fosr")
         places = self._lines.lookup(address - 1 - self._start, name)
-        places = [(int(f), offset) for f, offset in places if not f.startswith(ENTRY)]
+        places = [(int(f), offset) for f, offset in places if not f.startswith(OUTER)]
         if trap and places:
             places[0] = places[0][0], self._trapping(*places[0], trap)
         return [(f, self._module.function_name(f), offset) for f, offset in places]

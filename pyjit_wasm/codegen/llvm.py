@@ -3,6 +3,8 @@
 Levels: "code" for what was written as it should run (handlers, trampolines: no IR passes); "full" for
 wasm functions (O2 without SLP vectorisation, see RATIONALE.md).
 """
+import contextlib
+
 import llvmlite.binding as llvm
 
 # a wasm `select` is a compiler's decision against a branch: LLVM's late change of mind costs 2.4x on minima
@@ -34,23 +36,33 @@ def _optimise(module, level):
     builder.getModulePassManager().run(module, builder)
 
 
-def compile_ir(text, level):
-    """Object bytes (ELF) of the LLVM module `text`."""
+@contextlib.contextmanager
+def _optimised(text, level):
+    """The LLVM module `text` after the passes of a level."""
     with llvm.parse_assembly(text) as module:
         module.triple = llvm.get_default_triple()
         _optimise(module, level)
+        yield module
+
+
+def compile_ir(text, level):
+    """Object bytes (ELF) of the LLVM module `text`."""
+    with _optimised(text, level) as module:
         return machine().emit_object(module)
 
 
 def optimised(text, level="full"):
     """The IR text after the passes of a level, for people."""
-    with llvm.parse_assembly(text) as module:
-        _optimise(module, level)
+    with _optimised(text, level) as module:
         return str(module)
 
 
-def assembly(text, level):
+def assembly(text, level="full"):
     """Machine code as assembler text, for people."""
-    with llvm.parse_assembly(text) as module:
-        _optimise(module, level)
+    with _optimised(text, level) as module:
         return machine().emit_assembly(module)
+
+
+def version():
+    """LLVM's version, such as "20.1.8"."""
+    return ".".join(map(str, llvm.llvm_version_info))

@@ -4,7 +4,7 @@ import ctypes
 from _thread import RLock
 
 from pyjit_wasm.codegen import abi, objects
-from pyjit_wasm.runtime import arena, loader, process, signals
+from pyjit_wasm.runtime import arena, libc, loader, process, signals
 from pyjit_wasm.runtime.layout import RUNTIME
 
 # instances of the native base types: PyObject head, then a word the vectorcall protocol or buffer
@@ -18,7 +18,7 @@ loading = RLock()  # held while something is loaded that there is to be once
 use_cache = True  # what every engine has in common is cached unless the first engine was told not to
 
 # threaded code that ends an activation, and that looks for who catches an exception: words of `exit`, `unwind`
-_CODE = (ctypes.c_uint64 * 2)()
+_CODE = libc.permanent((ctypes.c_uint64 * 2)())
 externals = {"runtime": process.address, "exit_code": ctypes.addressof(_CODE), "unwind_code": ctypes.addressof(_CODE) + 8}
 
 
@@ -27,12 +27,19 @@ def set_handlers(exit, unwind):
 
 
 _support = None
+_prepare = libc.permanent((ctypes.c_uint64 * 1)())
+prepare_code = ctypes.addressof(_prepare)   # threaded code of functions that are not ready
+
+
+def support_object():
+    """The first arguments of `objects.build` for the support object."""
+    return "support", f"{signals.RETRY_SIGNAL} {MEM_POINTER}", _support_source, "full"
 
 
 def _support_source():
     from pyjit_wasm.codegen import support
 
-    return support.source(signals.RETRY_SIGNAL, MEM_POINTER)
+    return support.source(signals.RETRY_SIGNAL, MEM_POINTER, _HEAD)
 
 
 def load_support():
@@ -41,57 +48,113 @@ def load_support():
     if _support is None:
         with loading:
             if _support is None:
-                identity = f"{signals.RETRY_SIGNAL} {MEM_POINTER}"
-                data = objects.build("support", identity, _support_source, "full", use_cache)
-                loaded = loader.load(data, arena.host, externals)
+                loaded = loader.load(objects.build(*support_object(), use_cache), arena.host, externals)
                 externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith("rt_"))
                 signals.install(loaded.symbols["rt_on_fault"], loaded.symbols["rt_on_interrupt"])
                 for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add")):
                     process.put(place, loaded.symbols[name])
-                _support = loaded
+                _prepare[0] = loaded.symbols["rt_prepare"]
+                _support = libc.permanent(loaded)
     return _support.symbols
 
 
-class Trampolines:
-    """The trampolines of one signature, as addresses; `call_native_code` is threaded code."""
+class _Trampolines:
+    """Those of one signature, as addresses; each part is loaded when one of it is first wanted. `call_native_code` is
+    threaded code. `kind`, `sources`: for the cache, and the module that writes a part; `parts` {name: part}."""
 
     def __init__(self, letters):
         load_support()
-        identity = f"{letters} {CALL_SITE_POINTER}"
-        data = objects.build("signature", identity, lambda: _trampolines_source(letters), "code", use_cache)
-        self._loaded = loader.load(data, arena.host, externals)
-        symbols = self._loaded.symbols
-        self.py_enter, self.cells_enter = symbols["py_enter"], symbols["cells_enter"]
-        self.py_host, self.c_host = symbols["py_host"], symbols["c_host"]
-        self.lazy, self.to_interp = symbols["lazy"], symbols["to_interp"]
-        self._code = (ctypes.c_uint64 * 1)(symbols["call_native"])
-        self.call_native_code = ctypes.addressof(self._code)
+        self._letters, self._loaded = letters, []
+
+    def __getattr__(self, name):
+        part = self.parts.get(name)
+        if part is None:
+            raise AttributeError(name)
+        with loading:
+            if name not in vars(self):
+                self._load(part)
+        return vars(self)[name]
+
+    @classmethod
+    def object(cls, part, letters):
+        """The first arguments of `objects.build` for a part."""
+        return cls.kind, f"{part} {letters} {CALL_SITE_POINTER}", lambda: cls.source(part, letters), "code"
+
+    def _load(self, part):
+        loaded = loader.load(objects.build(*self.object(part, self._letters), use_cache), arena.host, externals)
+        self._loaded.append(loaded)
+        for name, address in loaded.symbols.items():
+            if name == "call_native":
+                self._code = (ctypes.c_uint64 * 1)(address)
+                name, address = "call_native_code", ctypes.addressof(self._code)
+            if name in self.parts:
+                setattr(self, name, address)
 
 
-class StatusTrampolines:
+class Trampolines(_Trampolines):
+    kind = "signature"
+    parts = {"py_enter": "enter", "cells_enter": "cells", "py_host": "host", "c_host": "host", "to_interp": "tiers",
+             "call_native_code": "tiers"}
+
+    @staticmethod
+    def source(part, letters):
+        from pyjit_wasm.codegen import signatures
+
+        return signatures.source(part, letters, CALL_SITE_POINTER)
+
+
+class StatusTrampolines(_Trampolines):
     """Those for modules with exceptions."""
 
+    kind = "statuses"
+    parts = {"throwing": "throwing", "catching": "catching", "to_interp": "tiers", "call_native_code": "tiers"}
+
+    @staticmethod
+    def source(part, letters):
+        from pyjit_wasm.codegen import statuses
+
+        return statuses.source(part, letters)
+
+
+class CTrampolines:
+    """Those for callers in C; `c_enter` is None if there are several results."""
+
     def __init__(self, letters):
         load_support()
-        data = objects.build("statuses", letters, lambda: _statuses_source(letters), "code", use_cache)
+        data = objects.build("c calls", letters, lambda: _c_calls().source(letters), "code", use_cache)
         self._loaded = loader.load(data, arena.host, externals)
         symbols = self._loaded.symbols
-        self.throwing, self.catching = symbols["throwing"], symbols["catching"]
-        self.lazy, self.to_interp = symbols["lazy"], symbols["to_interp"]
-        self._code = (ctypes.c_uint64 * 1)(symbols["call_native"])
-        self.call_native_code = ctypes.addressof(self._code)
+        self.njit_enter, self.c_enter = symbols["njit_enter"], symbols.get("c_enter")
 
 
-def _statuses_source(letters):
-    from pyjit_wasm.codegen import statuses
+def _c_calls():
+    from pyjit_wasm.codegen import c_calls
 
-    return statuses.source(letters)
+    return c_calls
 
 
-def _trampolines_source(letters):
-    from pyjit_wasm.codegen import signatures
+def load_thunk(functype, site):
+    """A C function of a FuncType that calls the function of the CALL_SITE at address `site`: a Loaded, which gives its
+    page back when it dies, with the symbol `thunk`."""
+    letters, target = abi.signature(functype), c_trampolines(functype).c_enter
+    data = objects.build("thunk", letters, lambda: _c_calls().thunk(letters), "code", use_cache)
+    return loader.load(data, arena.host, {"site": site, "target": target})
 
-    return signatures.source(letters, CALL_SITE_POINTER)
+
+class Batch:
+    """The loop over arrays of one signature: `loop` is what NumPy calls with a BATCH."""
+
+    def __init__(self, letters):
+        load_support()
+        data = objects.build("batch", letters, lambda: _batch_source(letters), "code", use_cache)
+        self._loaded = loader.load(data, arena.host, externals)
+        self.loop = self._loaded.symbols["batch"]
+
+
+def _batch_source(letters):
+    from pyjit_wasm.codegen import batch
+
+    return batch.source(letters)
 
 
 _trampolines = {}
@@ -102,7 +165,7 @@ def _of_signature(kind, functype):
     found = _trampolines.get(key)
     if found is None:
         with loading:
-            found = _trampolines.get(key) or kind(key[1])
+            found = _trampolines.get(key) or libc.permanent(kind(key[1]))
             _trampolines[key] = found
     return found
 
@@ -115,6 +178,16 @@ def trampolines(functype):
 def status_trampolines(functype):
     """The StatusTrampolines of a FuncType."""
     return _of_signature(StatusTrampolines, functype)
+
+
+def c_trampolines(functype):
+    """The CTrampolines of a FuncType of numbers."""
+    return _of_signature(CTrampolines, functype)
+
+
+def batch(functype):
+    """The Batch of a FuncType."""
+    return _of_signature(Batch, functype)
 
 
 # --- native base types, made with PyType_FromSpec because Python classes can have neither slot
@@ -133,7 +206,23 @@ class _Member(ctypes.Structure):
                 ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
 
 
-_BF_GETBUFFER, _TP_CALL, _TP_MEMBERS = 1, 50, 72
+class _Method(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int),
+                ("doc", ctypes.c_char_p)]
+
+
+_TP_CALL, _TP_METHODS, _TP_MEMBERS = 50, 64, 72
+_MEMORY_SLOTS = ((1, "rt_get_buffer"), (3, "rt_buffer_assign"), (4, "rt_buffer_length"), (5, "rt_buffer_subscript"),
+                 (44, "rt_buffer_item"), (45, "rt_buffer_length"))
+_FASTCALL = 0x80
+# methods of memories: name, arguments, what it does; the function is `rt_<name>`
+_MEMORY_METHODS = (
+    ("read_bytes", "offset, size", "`size` bytes from `offset` on, as bytes. IndexError outside the memory."),
+    ("write_bytes", "offset, data",
+     "Store a contiguous bytes-like object at `offset`. IndexError outside the memory; then nothing is written."),
+    ("read_into", "offset, buffer",
+     "Fill a writable contiguous buffer with the bytes from `offset` on. IndexError outside the memory."),
+)
 _T_PYSSIZET, _READONLY = 19, 1
 _BASETYPE, _HAVE_VECTORCALL, _DEFAULT = 1 << 10, 1 << 11, 1 << 18
 _TP_FLAGS_OFFSET = 168  # of tp_flags in PyTypeObject, part of CPython's binary interface
@@ -151,8 +240,6 @@ def _native_type(name, extra_words, flags, slots):
 
 def callable_base():
     """A type whose instances are called through a C function pointer of their own (PEP 590)."""
-    from pyjit_wasm.runtime import libc
-
     members = (_Member * 2)(_Member(b"__vectorcalloffset__", _T_PYSSIZET, VECTORCALL, _READONLY, None))
     _kept.append(members)
     return _native_type("pyjit_wasm._Callable", 2, _HAVE_VECTORCALL,
@@ -176,8 +263,14 @@ def set_vectorcall(instance, function, call_site):
 
 
 def buffer_base():
-    """A type whose instances give their linear memory by the buffer protocol."""
-    return _native_type("pyjit_wasm._Buffer", 1, 0, [_Slot(_BF_GETBUFFER, load_support()["rt_get_buffer"])])
+    """A type whose instances give their linear memory by the buffer protocol, as a sequence and by methods."""
+    symbols = load_support()
+    methods = (_Method * (len(_MEMORY_METHODS) + 1))(*(
+        _Method(name.encode(), symbols[f"rt_{name}"], _FASTCALL, f"{name}($self, {arguments}, /)\n--\n\n{doc}".encode())
+        for name, arguments, doc in _MEMORY_METHODS))
+    _kept.append(methods)
+    slots = [_Slot(number, symbols[name]) for number, name in _MEMORY_SLOTS]
+    return _native_type("pyjit_wasm._Buffer", 1, 0, [*slots, _Slot(_TP_METHODS, ctypes.addressof(methods))])
 
 
 def set_memory(instance, mem):

@@ -2,10 +2,15 @@
 from pyjit_wasm.codegen import cache
 
 
+def entry(kind, identity):
+    """The name in the cache of what `kind` and `identity` (str or bytes) describe."""
+    return f"{kind}-{cache.key(kind, identity)}"
+
+
 def build(kind, identity, source, level, use_cache=True, compile=None):
-    """Object bytes for what `kind` and `identity` (str or bytes) describe. `source()` gives the IR text if
-    it has to be compiled, by `compile(source, level)` if given, else in this process."""
-    name = cache.key(kind, identity) if use_cache else None
+    """Object bytes for what `kind` and `identity` describe. `source()` gives the IR text if it has to be compiled, by
+    `compile(source, level)` if given, else in this process."""
+    name = entry(kind, identity) if use_cache else None
     data = cache.fetch(name) if use_cache else None
     if data is None:
         data = (compile or _compile_here)(source, level)

@@ -110,16 +110,32 @@ def fault_handler():
     return str(f)
 
 
+def _if_requested(f, thread, then, otherwise):
+    """Branch to `then` if the exec_env that `thread` runs is to be interrupted."""
+    f.branch(f.let(f"icmp eq ptr {thread}, null"), otherwise, "known")
+    f.label("known")
+    env = f.load("ptr", thread, THREAD.env)
+    f.branch(f.let(f"icmp eq ptr {env}, null"), otherwise, "runs")
+    f.label("runs")
+    f.branch(f.let(f"icmp eq i64 {f.load('i64', env, EXEC_ENV.request)}, 0"), otherwise, then)
+
+
 def interrupt_handler(retry_signal):
-    """SIGINT, and the signal of the retry timer: run Python's signal handlers in the middle of guest
-    code, and unwind it if they raise. Elsewhere in a running exec_env: try again in a millisecond."""
+    """SIGINT, and the retry signal, which the retry timer sends and who requests an interrupt of an exec_env: run Python's
+    signal handlers in the middle of guest code, look for a request, and unwind if that raises. Elsewhere in a running
+    exec_env: try again in a millisecond."""
     f = Function("void", "rt_on_interrupt", "i32 %signal, ptr %info, ptr %context")
     f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "tell", "chained")
     f.label("tell")
     _chain(f, RUNTIME.old_int, "%signal", "%info", "%context")
     main = f.load("i64", "@runtime", RUNTIME.main_thread)
+    known = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
     f.branch(f.let(f"icmp eq i64 {f.let('call i64 @pthread_self()')}, {main}"), "here", "elsewhere")
     f.label("elsewhere")
+    f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "not_me", "perhaps")
+    f.label("perhaps")
+    _if_requested(f, known, "here", "not_me")
+    f.label("not_me")
     f.do(f"call i32 @pthread_kill(i64 {main}, i32 {retry_signal})")
     f.do("ret void")
     f.label("here")
@@ -133,9 +149,10 @@ def interrupt_handler(retry_signal):
     f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
     f.store("ptr", "null", env, EXEC_ENV.tstate)
     # frames of the interpreter may be anywhere above env.top: this exec_env must not be entered now
-    f.store("i64", "1", env, EXEC_ENV.thread)
-    raised = f.let("call i32 @PyErr_CheckSignals()")
-    f.store("ptr", thread, env, EXEC_ENV.thread)
+    owner = f.load("ptr", env, EXEC_ENV.owner)
+    f.store("i64", "1", owner)
+    raised = f.let("call i32 @rt_check(ptr " + env + ")")
+    f.store("ptr", thread, owner)
     f.branch(f.let(f"icmp eq i32 {raised}, 0"), "resume", "raise")
     f.label("resume")
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)

@@ -15,11 +15,11 @@ the details. It is `tailcc`: a tail call may replace a frame by one with other p
 from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, layout, pass_arguments, result_type,
                                     take_parameters, take_results)
 from pyjit_wasm.codegen.boxing import box, size_errors, unbox
-from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, give_gil, take_gil
+from pyjit_wasm.codegen.entries import Entry
+from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, give_gil, look_for_request, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.codegen.tiers import between_tiers
-from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import CALL_SITE, EXEC_ENV, FUNC, PYTHON_EXCEPTION, RUNTIME, SERVICE, THREAD
+from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, SERVICE, THREAD
 
 EXTERNAL = """
 @PyExc_OverflowError = external global ptr
@@ -112,115 +112,26 @@ class _Cells:
         return 1
 
 
-SAVED = (EXEC_ENV.jmp, EXEC_ENV.top, EXEC_ENV.exit_fp, EXEC_ENV.activation, EXEC_ENV.entry_fp, EXEC_ENV.thread,
-         EXEC_ENV.native_limit, EXEC_ENV.tstate)
-
-
 def enter(s, name, marshal, site_offset):
-    """Python to wasm. The exec_env's state is saved, `_setjmp` marks where traps come back to."""
+    """Python to wasm."""
     f = Function("ptr", name, "ptr %callable, ptr %args, i64 %nargsf, ptr %names")
-    jmp, saved = f.let("alloca [40 x i64], align 16"), f.let(f"alloca [{len(SAVED) + 1} x i64]")
-    site = f.load("ptr", "%callable", site_offset)
+    entry = Entry(f, f.load("ptr", "%callable", site_offset))
     count = f.let(f"and i64 %nargsf, {(1 << 63) - 1}")
     bad_count = f.let(f"icmp ne i64 {count}, {marshal.count(s)}")
     f.unlikely(f.let(f"or i1 {bad_count}, {f.let('icmp ne ptr %names, null')}"), "arity")
-    env, func = f.load("ptr", site, CALL_SITE.env), f.load("ptr", site, CALL_SITE.func)
-    values = marshal.arguments(f, s, func)
-    _find_thread(f)
-    owner = f.load("ptr", env, EXEC_ENV.thread)
-    idle, mine = f.let(f"icmp eq ptr {owner}, null"), f.let(f"icmp eq ptr {owner}, %thread")
-    f.unlikely(f.let(f"xor i1 {f.let(f'or i1 {idle}, {mine}')}, true"), "in_use")
-    outer = f.load("ptr", "%thread", THREAD.env)
-    for i, offset in enumerate(SAVED):
-        f.store("i64", f.load("i64", env, offset), saved, 8 * i)
-    frame = f.let("call ptr @llvm.frameaddress.p0(i32 0)")
-    limit = f.load("ptr", "%thread", THREAD.native_limit)
-    f.store("ptr", limit, env, EXEC_ENV.native_limit)
-    f.store("ptr", jmp, env, EXEC_ENV.jmp)
-    f.store("ptr", "null", env, EXEC_ENV.activation)
-    f.store("ptr", "null", env, EXEC_ENV.tstate)
-    f.store("ptr", frame, env, EXEC_ENV.entry_fp)
-    f.store("ptr", "%thread", env, EXEC_ENV.thread)
-    f.store("ptr", env, "%thread", THREAD.env)
-    f.unlikely(f.let(f"icmp ult ptr {frame}, {limit}"), "exhausted")
-    landed = f.let(f"call i32 @_setjmp(ptr {jmp}) returns_twice")
-    f.unlikely(f.let(f"icmp ne i32 {landed}, 0"), "landed")
-    keep = f.let(f"icmp ne i64 {f.load('i64', site, CALL_SITE.keep_gil)}, 0")
-    f.branch(keep, "short", "long")
-    f.label("short")
-    first = s.call(f, func, env, values)
-    f.do("br label %returned")
-    f.label("long")
-    f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)
-    second = s.call(f, func, env, values)
-    f.do(f"call void @PyEval_RestoreThread(ptr {f.load('ptr', env, EXEC_ENV.tstate)})")
-    f.store("ptr", "null", env, EXEC_ENV.tstate)
-    f.do("br label %returned")
-    f.label("returned")
-    values = [f.let(f"phi {t} [ {a}, %short ], [ {b}, %long ]") for t, a, b in zip(s.result_types, first, second)]
-    _restore(f, env, saved, outer)
-    f.do(f"ret ptr {marshal.results(f, s, values)}")
-    _failures(f, env, saved, outer)
-    return str(f)
-
-
-def _find_thread(f):
-    """%thread: this thread's THREAD, made by a service when it runs wasm for the first time."""
-    known = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
-    f.do("br label %have")
-    f.label("have")
-    f.do(f"br i1 {f.let(f'icmp eq ptr {known}, null')}, label %new_thread, label %threaded, !prof !0")
-    f.label("new_thread")
-    made = f.let(f"call ptr @rt_raise(i64 {SERVICE['new_thread']}, i64 0, i64 0)")
-    f.branch(f.let(f"icmp eq ptr {made}, null"), "failed", "made")
-    f.label("made")
-    number = f.let(f"call i64 @PyLong_AsLongLong(ptr {made})")
-    f.do(f"call void @Py_DecRef(ptr {made})")
-    fresh = f.let(f"inttoptr i64 {number} to ptr")
-    f.do("br label %threaded")
-    f.label("threaded")
-    f.do(f"%thread = phi ptr [ {known}, %have ], [ {fresh}, %made ]")
-
-
-def _restore(f, env, saved, outer):
-    for i, offset in enumerate(SAVED):
-        f.store("i64", f.load("i64", saved, 8 * i), env, offset)
-    f.store("ptr", outer, "%thread", THREAD.env)
-
-
-def _failures(f, env, saved, outer):
-    """The ways an entry fails: each ends in `ret ptr null` with a Python exception set."""
-    f.label("landed")
-    tstate = f.load("ptr", env, EXEC_ENV.tstate)
-    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "locked", "unlocked")
-    f.label("unlocked")
-    f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
-    f.store("ptr", "null", env, EXEC_ENV.tstate)
-    f.do("br label %locked")
-    f.label("locked")
-    landed = f.load("i64", env, EXEC_ENV.status)
-    f.do("br label %leave")
-    f.label("exhausted")
-    f.store("i64", "0", env, EXEC_ENV.trace_len)
-    f.do("br label %leave")
-    f.label("leave")
-    status = f.let(f"phi i64 [ {landed}, %locked ], [ {TRAP_CODE['call stack exhausted']}, %exhausted ]")
-    _restore(f, env, saved, outer)
-    f.branch(f.let(f"icmp eq i64 {status}, {PYTHON_EXCEPTION}"), "failed", "trapped")
-    f.label("trapped")
-    address = f.let(f"ptrtoint ptr {env} to i64")
-    f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_trap']}, i64 {status}, i64 {address})")
-    f.do("ret ptr null")
+    values = marshal.arguments(f, s, entry.func)
+    entry.open()
+    results = entry.run(lambda: s.call(f, entry.func, entry.env, values), s.result_types)
+    entry.close()
+    f.do(f"ret ptr {marshal.results(f, s, results)}")
+    entry.failures()
     f.label("arity")
-    f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_arity']}, i64 {f.let('ptrtoint ptr %callable to i64')}, i64 "
-         f"{f.let('and i64 %nargsf, ' + str((1 << 63) - 1))})")
-    f.do("ret ptr null")
-    f.label("in_use")
-    f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_in_use']}, i64 0, i64 0)")
-    f.do("ret ptr null")
+    f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_arity']}, i64 {f.let('ptrtoint ptr %callable to i64')}, i64 {count})")
+    f.do("br label %failed")
     size_errors(f, "failed")
     f.label("failed")
     f.do("ret ptr null")
+    return str(f)
 
 
 def py_host(s):
@@ -242,6 +153,7 @@ def py_host(s):
         result = _as_tuple(f, result)
     values = _host_results(f, s, result)
     f.do(f"call void @Py_DecRef(ptr {result})")
+    look_for_request(f, "failed")
     give_gil(f, tstate)
     give_back(f, s.result_types, values)
     size_errors(f, "unboxed")
@@ -294,11 +206,13 @@ def c_host(s):
     return str(f)
 
 
-def source(letters, site_offset):
-    """IR text of the trampolines of one signature. `site_offset`: where a callable keeps its CALL_SITE."""
+def source(part, letters, site_offset):
+    """IR text of a part of the trampolines of one signature. `site_offset`: where a callable keeps its CALL_SITE."""
     s = Signature(letters)
-    functions = [enter(s, "py_enter", _Objects(), site_offset), enter(s, "cells_enter", _Cells(), site_offset),
-                 py_host(s), c_host(s), *between_tiers(s)]
+    functions = {"enter": lambda: [enter(s, "py_enter", _Objects(), site_offset)],
+                 "cells": lambda: [enter(s, "cells_enter", _Cells(), site_offset)],
+                 "host": lambda: [py_host(s), c_host(s)],
+                 "tiers": lambda: between_tiers(s)}[part]()
     texts = ('@width = private constant [31 x i8] c"integer does not fit the width\\00"\n'
              '@length = private constant [19 x i8] c"a v128 is 16 bytes\\00"\n'
              '@count = private constant [24 x i8] c"wrong number of results\\00"\n'

@@ -6,7 +6,7 @@ longjmp to the entry or to the nearest `catching`.
 
   throwing     native code of a module without exceptions calls a function that returns a status
   catching     the other way round: `_setjmp` marks where an exception comes back to
-  lazy, to_interp, tail_native, call_native    as in `codegen.tiers`, with a status
+  to_interp, tail_native, call_native    as in `codegen.tiers`, with a status
 """
 from pyjit_wasm.codegen.abi import give_back
 from pyjit_wasm.codegen.signatures import EXTERNAL, Signature
@@ -106,8 +106,9 @@ def _release(f, thing):
     f.label(none)
 
 
-def source(letters):
-    """IR text of the trampolines of one signature."""
+def source(part, letters):
+    """IR text of a part of the trampolines of one signature."""
     plain, s = Signature(letters), Signature(letters, status=True)
-    functions = [throwing(plain, s), catching(plain, s), *between_tiers(s)]
+    functions = {"throwing": lambda: [throwing(plain, s)], "catching": lambda: [catching(plain, s)],
+                 "tiers": lambda: between_tiers(s)}[part]()
     return "".join((DECLARATIONS, INTERFACE, EXTERNAL, COLD, _PYTHON, *functions))

@@ -3,13 +3,9 @@
 One object, loaded once per process into the host arena. Everything here is named `rt_*`. Guest code
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
-from pyjit_wasm import config
-from pyjit_wasm.codegen import bulk, signal_handlers
+from pyjit_wasm.codegen import bulk, memory_object, pending, signal_handlers, tiers, unwinding
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
-from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import (ACTIVATION, EXEC_ENV, EXN, FRAME, FUNC, HELD, KEEPS_PYTHON, MEM, PYTHON_EXCEPTION,
-                                       RUNTIME,
-                                       SERVICE)
+from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE
 
 DECLARATIONS = """
 @runtime = external constant i8
@@ -65,6 +61,7 @@ declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
 declare ptr @rt_raise(i64, i64, i64) nounwind
 declare void @rt_unwind(ptr) noreturn nounwind
 declare void @rt_poll(ptr) nounwind
+declare i32 @rt_check(ptr) nounwind
 declare void @rt_throw(ptr) cold noreturn nounwind
 declare ptr @rt_new_exception(ptr, i64) nounwind
 declare void @rt_drop_exception(ptr, ptr) nounwind
@@ -77,139 +74,6 @@ declare i64 @rt_table_fill(ptr, ptr, i64, i64, i64) nounwind
 declare i64 @rt_table_copy(ptr, ptr, ptr, i64, i64, i64) nounwind
 declare i64 @rt_table_init(ptr, ptr, ptr, i64, i64, i64) nounwind
 """
-
-def walk():
-    """Record code addresses, innermost first, from a machine pc and frame: `rt_walk(env, pc, fp)`.
-
-    Machine frames are linked by rbp. One that belongs to an interpreter activation is followed by
-    that activation's frames in the stack buffer. The walk ends at the entry from Python.
-    """
-    return f"""
-define void @rt_walk(ptr %env, i64 %count0, ptr %pc0, ptr %fp0, i1 %inside) {FRAMED} {{
-  %trace.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.trace}
-  %trace = load ptr, ptr %trace.p
-  %entry.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.entry_fp}
-  %entry = load ptr, ptr %entry.p
-  %act.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.activation}
-  %act0 = load ptr, ptr %act.p
-  %exit.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.exit_fp}
-  %exit0 = load ptr, ptr %exit.p
-  br i1 %inside, label %interp, label %native
-native:
-  %n = phi i64 [ %count0, %0 ], [ %n.next, %up ], [ %in, %activation.done ]
-  %pc = phi ptr [ %pc0, %0 ], [ %pc.next, %up ], [ %pc.next2, %activation.done ]
-  %fp = phi ptr [ %fp0, %0 ], [ %fp.next, %up ], [ %fp.next2, %activation.done ]
-  %act = phi ptr [ %act0, %0 ], [ %act, %up ], [ %iact.prev, %activation.done ]
-  %exit = phi ptr [ %exit0, %0 ], [ %exit, %up ], [ %iexit.prev, %activation.done ]
-  %full = icmp uge i64 %n, {config.MAX_TRACE}
-  br i1 %full, label %done, label %record
-record:
-  %slot = getelementptr ptr, ptr %trace, i64 %n
-  store ptr %pc, ptr %slot
-  %n.next = add i64 %n, 1
-  %ended = icmp eq ptr %fp, %entry
-  br i1 %ended, label %done1, label %not.entry
-not.entry:
-  %noact = icmp eq ptr %act, null
-  br i1 %noact, label %up, label %check
-check:
-  %frame.p = getelementptr i8, ptr %act, i64 {ACTIVATION.frame}
-  %frame = load ptr, ptr %frame.p
-  %at.act = icmp eq ptr %frame, %fp
-  br i1 %at.act, label %interp, label %up
-up:
-  %ret.p = getelementptr i8, ptr %fp, i64 8
-  %pc.next = load ptr, ptr %ret.p
-  %fp.next = load ptr, ptr %fp
-  br label %native
-interp:
-  %in0 = phi i64 [ %count0, %0 ], [ %n.next, %check ]
-  %if0 = phi ptr [ %fp0, %0 ], [ %exit, %check ]
-  %iact = phi ptr [ %act0, %0 ], [ %act, %check ]
-  br label %frames
-frames:
-  %in = phi i64 [ %in0, %interp ], [ %in.next, %frame.next ]
-  %ifp = phi ptr [ %if0, %interp ], [ %caller, %frame.next ]
-  %caller.p = getelementptr i8, ptr %ifp, i64 {FRAME.caller_fp}
-  %caller = load ptr, ptr %caller.p
-  %boundary = icmp eq ptr %caller, null
-  br i1 %boundary, label %activation.done, label %frame.next
-frame.next:
-  %ifull = icmp uge i64 %in, {config.MAX_TRACE}
-  %in.at = select i1 %ifull, i64 {config.MAX_TRACE - 1}, i64 %in
-  %islot = getelementptr ptr, ptr %trace, i64 %in.at
-  %ip = load ptr, ptr %ifp
-  store ptr %ip, ptr %islot
-  %in.next = add i64 %in.at, 1
-  br i1 %ifull, label %done2, label %frames
-activation.done:
-  %iact.prev = load ptr, ptr %iact
-  %iexit.p = getelementptr i8, ptr %iact, i64 {ACTIVATION.exit_fp}
-  %iexit.prev = load ptr, ptr %iexit.p
-  %iframe.p = getelementptr i8, ptr %iact, i64 {ACTIVATION.frame}
-  %iframe = load ptr, ptr %iframe.p
-  %ret.p2 = getelementptr i8, ptr %iframe, i64 8
-  %pc.next2 = load ptr, ptr %ret.p2
-  %fp.next2 = load ptr, ptr %iframe
-  br label %native
-done:
-  br label %end
-done1:
-  br label %end
-done2:
-  br label %end
-end:
-  %total = phi i64 [ %n, %done ], [ %n.next, %done1 ], [ %in.next, %done2 ]
-  %len.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.trace_len}
-  store i64 %total, ptr %len.p
-  ret void
-}}
-"""
-
-
-def traps():
-    """`rt_trap(env, code)`, called where native code traps; `rt_trap_at(env, code, ip, fp)` by
-    interpreter handlers; `rt_fault_at(env, pc, ip, fp)` after a fault inside a handler."""
-    return f"""
-define void @rt_leave(ptr %env, i64 %status) noreturn {FRAMED} {{
-  %status.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.status}
-  store i64 %status, ptr %status.p
-  %jmp = load ptr, ptr %env
-  call void @longjmp(ptr %jmp, i32 1)
-  unreachable
-}}
-define void @rt_unwind(ptr %env) noreturn {FRAMED} {{
-  call void @rt_leave(ptr %env, i64 {PYTHON_EXCEPTION})
-  unreachable
-}}
-define void @rt_trap(ptr %env, i64 %code) noreturn {FRAMED} {{
-  %pc = call ptr @llvm.returnaddress(i32 0)
-  %frame = call ptr @llvm.frameaddress.p0(i32 0)
-  %fp = load ptr, ptr %frame
-  call void @rt_walk(ptr %env, i64 0, ptr %pc, ptr %fp, i1 false)
-  call void @rt_leave(ptr %env, i64 %code)
-  unreachable
-}}
-define void @rt_trap_at(ptr %env, i64 %code, ptr %ip, ptr %fp) noreturn {FRAMED} {{
-  %trace.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.trace}
-  %trace = load ptr, ptr %trace.p
-  store ptr %ip, ptr %trace
-  call void @rt_walk(ptr %env, i64 1, ptr null, ptr %fp, i1 true)
-  call void @rt_leave(ptr %env, i64 %code)
-  unreachable
-}}
-define void @rt_fault_at(ptr %env, ptr %pc, ptr %ip, ptr %fp) noreturn {FRAMED} {{
-  %trace.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.trace}
-  %trace = load ptr, ptr %trace.p
-  store ptr %pc, ptr %trace
-  %second = getelementptr ptr, ptr %trace, i64 1
-  store ptr %ip, ptr %second
-  call void @rt_walk(ptr %env, i64 2, ptr null, ptr %fp, i1 true)
-  call void @rt_leave(ptr %env, i64 {TRAP_CODE["out of bounds memory access"]})
-  unreachable
-}}
-"""
-
 
 def call_python(f, callable_offset, arguments):
     """PyObject_Vectorcall of the runtime word's callable with new references, which are released."""
@@ -244,6 +108,32 @@ def give_gil(f, tstate):
     f.label("as_before")
 
 
+def look_for_request(f, raised):
+    """With the GIL, back from Python: branch to `raised` with an exception set if %env is to be interrupted."""
+    wanted, go_on = f.new_label("requested"), f.new_label("ok")
+    request = f.let(f"icmp ne i64 {f.load('i64', '%env', EXEC_ENV.request)}, 0")
+    f.do(f"br i1 {request}, label %{wanted}, label %{go_on}, !prof !0")
+    f.label(wanted)
+    answer = f.let(f"call ptr @rt_raise(i64 {SERVICE['raise_requested']}, i64 {f.let('ptrtoint ptr %env to i64')}, i64 0)")
+    f.unlikely(f.let(f"icmp eq ptr {answer}, null"), raised)
+    f.do(f"call void @Py_DecRef(ptr {answer})")
+    f.do(f"br label %{go_on}")
+    f.label(go_on)
+
+
+def check():
+    """`rt_check(env)`, with the GIL, in the middle of guest code: Python's signal handlers run, requests of other threads
+    are looked at. Not 0 if that raised."""
+    f = Function("i32", "rt_check", "ptr %env")
+    result = f.let("call i32 @PyErr_CheckSignals()")
+    f.unlikely(f.let(f"icmp ne i32 {result}, 0"), "raised")
+    look_for_request(f, "raised")
+    f.do("ret i32 0")
+    f.label("raised")
+    f.do("ret i32 -1")
+    return str(f)
+
+
 def service():
     """`rt_service(env, which, a, b, c) -> i64`: ask Python for something; a Python exception unwinds.
     `rt_raise(which, a, b) -> null`: the same at an entry, where exceptions are returned to Python."""
@@ -254,6 +144,7 @@ def service():
     f.unlikely(f.let(f"icmp eq ptr {result}, null"), "raised")
     value = f.let(f"call i64 @PyLong_AsLongLong(ptr {result})")
     f.do(f"call void @Py_DecRef(ptr {result})")
+    look_for_request(f, "raised")
     give_gil(f, tstate)
     f.do(f"ret i64 {value}")
     f.label("raised")
@@ -367,23 +258,9 @@ done:
 """
 
 
-def get_buffer(mem_offset):
-    """`bf_getbuffer` of Memory objects, whose MEM pointer lies `mem_offset` bytes into the object."""
-    f = Function("i32", "rt_get_buffer", "ptr %self, ptr %view, i32 %flags")
-    mem = f.load("ptr", "%self", mem_offset)
-    f.unlikely(f.let(f"icmp eq ptr {mem}, null"), "unmade")
-    base, length = f.load("ptr", mem, MEM.base), f.load("i64", mem, MEM.bytes)
-    f.do(f"%r = call i32 @PyBuffer_FillInfo(ptr %view, ptr %self, ptr {base}, i64 {length}, i32 0, i32 %flags)")
-    f.do("ret i32 %r")
-    f.label("unmade")
-    f.store("ptr", "null", "%view", 8)  # Py_buffer.obj
-    f.do(f"call void @PyErr_SetString(ptr {f.load('ptr', '@PyExc_BufferError')}, ptr @no_memory)")
-    f.do("ret i32 -1")
-    return '@no_memory = private constant [22 x i8] c"the memory is no more\\00"\n' + str(f)
-
-
-def source(retry_signal, mem_offset):
+def source(retry_signal, mem_offset, head):
     """IR text of the whole support object."""
     handlers = signal_handlers.fault_handler() + signal_handlers.interrupt_handler(retry_signal)
-    return "".join((DECLARATIONS, COLD, walk(), traps(), handlers, service(), exceptions(), hold_exception(), other_type(), bulk.source(), link_functions(),
-                    get_buffer(mem_offset)))
+    return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), handlers, check(), service(), exceptions(),
+                    hold_exception(), other_type(), bulk.source(), link_functions(), memory_object.source(mem_offset, head),
+                    pending.keep_error()))

@@ -32,6 +32,12 @@ class Text:
     def label(self, name):
         self.lines.append(name + ":")
 
+    def room(self, type, align=8):
+        """Memory in the frame: an `alloca` at the function's start."""
+        name = self.fresh()
+        self.lines.insert(0, f"  {name} = alloca {type}, align {align}")
+        return name
+
     def new_label(self, hint="l"):
         self.count += 1
         return f"{hint}{self.count}"

@@ -1,22 +1,50 @@
-"""Trampolines between the tiers, of one signature, with a status or without (`codegen.statuses`):
+"""Trampolines between the tiers. One set for all signatures, for functions that are not ready yet:
 
-  lazy          native code to a function that is not ready yet
+  rt_lazy, rt_lazy_status    native code to such a function, without a status and with one
+  rt_prepare                 interpreted code to such a function (an interpreter handler)
+
+and of one signature, with a status or without (`codegen.statuses`):
+
   to_interp     native code to an interpreted function
   call_native   interpreted code to native code          (an interpreter handler)
   tail_native   what is left of an activation to native code that it tail-called
 """
-from pyjit_wasm.codegen.abi import FIRST_MEMORY, HANDLER_PARAMS, LLVM, NATIVE, give_back, pass_arguments
+from pyjit_wasm.codegen.abi import FIRST_MEMORY, HANDLER_PARAMS, LLVM, NATIVE, all_registers, pass_arguments
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import ACTIVATION, EXEC_ENV, FRAME, FUNC, SERVICE
 
 
-def lazy(s):
-    f = s.native("lazy")
-    func = f.let("ptrtoint ptr %func to i64")
-    f.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['prepare']}, i64 {func}, i64 0, i64 0)")
-    give_back(f, s.result_types, s.call(f, "%func", "%env", s.names))
+def not_ready():
+    """Have code made, then go on in it. Arguments stay in the registers that any signature may have them in; the service
+    keeps those in memory."""
+    return _lazy("rt_lazy", FUNC.entry) + _lazy("rt_lazy_status", FUNC.status_entry) + _prepare()
+
+
+def _lazy(name, entry):
+    registers = "".join(f", {type} %r{i}" for i, type in enumerate(all_registers()))
+    f = Function(f"{NATIVE} void", name, "ptr nest %func, ptr %env, ptr %inst" + registers)
+    _ask(f, "%func")
+    target = f.load("ptr", "%func", entry)
+    f.do(f"musttail call {NATIVE} void {target}(ptr nest %func, ptr %env, ptr %inst{registers})")
+    f.do("ret void")
     return str(f)
+
+
+def _prepare():
+    f = Function("preserve_nonecc void", "rt_prepare", HANDLER_PARAMS)
+    f.store("ptr", f.at("%fp", FRAME.size), "%env", EXEC_ENV.top)
+    f.store("ptr", "%fp", "%env", EXEC_ENV.exit_fp)
+    _ask(f, "%x")
+    ip = f.load("ptr", "%x", FUNC.ip)
+    f.do(f"musttail call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x)")
+    f.do("ret void")
+    return str(f)
+
+
+def _ask(f, func):
+    number = f.let(f"ptrtoint ptr {func} to i64")
+    f.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['prepare']}, i64 {number}, i64 0, i64 0)")
 
 
 def to_interp(s):
@@ -107,4 +135,4 @@ def call_native(s):
 
 
 def between_tiers(s):
-    return lazy(s), to_interp(s), tail_native(s), call_native(s)
+    return to_interp(s), tail_native(s), call_native(s)

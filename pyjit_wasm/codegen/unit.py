@@ -1,7 +1,8 @@
 """A compile unit: functions of one module compiled together, so that calls inside are direct.
 
-`@f<idx>` are internal, `fastcc` unless the module makes tail calls; functions that are called from elsewhere have an `@entry<idx>` with the native
-calling convention, functions whose loops running calls may enter an `@osr<idx>`.
+`@f<idx>` are internal, `fastcc` unless the module makes tail calls; functions that are called from elsewhere have an
+`@entry<idx>` with the native calling convention, functions whose loops running calls may enter an `@osr<idx>`, functions
+called for arrays a `@batch<idx>`.
 
 Debug information says which instruction of which function every trap and call is: line is the byte
 offset in the module, the subprogram's name the function index, inlining included.
@@ -11,10 +12,11 @@ from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.config import MAX_GUARDED_PAGES
 from pyjit_wasm.types import I32, MemType
 
-ENTRY = "entry"  # subprograms that are no wasm function of their own
+ENTRY, LOOP = OUTER = "entry", "batch"  # subprograms that are no wasm function of their own
 
 _DECLARATIONS = """
 declare ptr @llvm.frameaddress.p0(i32)
+declare i64 @llvm.umin.i64(i64, i64)
 declare float @llvm.arithmetic.fence.f32(float)
 declare double @llvm.arithmetic.fence.f64(double)
 declare <2 x double> @llvm.arithmetic.fence.v2f64(<2 x double>)
@@ -41,15 +43,17 @@ _LARGE_FRAME = 512  # locals
 
 class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
-    `osr`: those whose loops running calls enter; `explicit`: bounds checks instead of guard pages. `bounded_memories`:
-    those of 32 bits whose last page is never accessible; `status`: functions return one (`codegen.statuses`)."""
+    `osr`: those whose loops running calls enter; `batches`: those called for arrays; `explicit`: bounds checks instead
+    of guard pages. `bounded_memories`: those of 32 bits whose last page is never accessible; `status`: functions
+    return one (`codegen.statuses`)."""
 
     def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False,
-                 status=False):
+                 status=False, batches=()):
         self.module, self.layout, self.facts = module, layout, facts
         self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
+        self.batches = sorted(batches)
         self.explicit, self.strict_traps, self.status = explicit, strict_traps, status
-        tails = any(f.tail_calls for f in facts)
+        tails = facts.tail_calls
         self.convention, self.tail = ("tailcc", "musttail ") if tails else ("fastcc", "")
         imported = sum(1 for i in module.imports if isinstance(i.type, MemType))
         self.bounded_memories = {i for i, m in enumerate(module.mems)
@@ -87,17 +91,17 @@ class Unit:
 
     def identity(self):
         """What, besides the module, decides the code: part of the cache key."""
-        return repr((sorted(self.members), self.entries, self.osr, self.explicit, self.strict_traps))
+        return repr((sorted(self.members), self.entries, self.osr, self.batches, self.explicit, self.strict_traps))
 
     def source(self):
         """IR text. What it takes to write it is imported here: a warm start does without."""
-        from pyjit_wasm.codegen import function, rows
+        from pyjit_wasm.codegen import batch, function, rows
         from pyjit_wasm.codegen.support import INTERFACE
 
         functions = [function.Function(self, f).function() for f in sorted(self.members)]
         self.scopes = {}  # a subprogram belongs to one function
         loops = [function.Function(self, f).loop_entry() for f in self.osr]
-        entries = [self.entry(f) for f in self.entries]
+        entries = [self.entry(f) for f in self.entries] + [batch.loop(self, f) for f in self.batches]
         head = (INTERFACE, _DECLARATIONS, rows.declarations(), COLD, _METADATA, _ATTRIBUTES)
         return "".join((*head, *functions, *loops, *entries, *self.metadata))
 

@@ -22,7 +22,8 @@ class Worker:
             self._process = subprocess.Popen(  # -S: importing `site` takes as long as starting Python
                 [sys.executable, "-S", "-c", "from pyjit_wasm.codegen.worker import main; main()"],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+                stderr=subprocess.DEVNULL)  # or whoever reads this process's waits for the end of the last compilation
         except OSError:
             self._process = None
 
@@ -36,6 +37,14 @@ class Worker:
         from pyjit_wasm.codegen.llvm import compile_ir
 
         return compile_ir(text, level)
+
+    def close(self):
+        """End the process."""
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process.wait()
+            self._process = None
 
     def _ask(self, text, level):
         text, level = text.encode(), level.encode()

@@ -80,13 +80,6 @@ def return_slot(h):
     leave(h)
 
 
-def prepare(h):
-    """The ip of a function that has no code yet: have it made, then run it."""
-    leave_frame(h, "%fp")
-    h.service("prepare", h.let("ptrtoint ptr %x to i64"), "1")
-    h.dispatch(h.load("ptr", "%x", FUNC.ip))
-
-
 def exit_(h):
     h.do("ret void")
 
@@ -306,5 +299,5 @@ CALLS = {
     "return_call_ref": return_call_ref, "throw": throw, "throw_ref": throw_ref,
 }
 # handlers that no form has: (the form whose fields they read, function)
-HIDDEN = {"enter.hot": ("enter", enter_hot), "loop.hot": ("loop", loop_hot), "prepare": ("return", prepare),
+HIDDEN = {"enter.hot": ("enter", enter_hot), "loop.hot": ("loop", loop_hot),
           "exit": ("return", exit_), "tail.far": ("return", tail_far), "unwind": ("return", unwind)}

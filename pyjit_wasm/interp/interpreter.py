@@ -1,10 +1,9 @@
 """The interpreter's handlers, loaded: one set with guard pages, one with explicit bounds checks."""
 import bisect
-import ctypes
 import weakref
 
 from pyjit_wasm.codegen import native, objects
-from pyjit_wasm.runtime import arena, loader, process, trace
+from pyjit_wasm.runtime import arena, libc, loader, process, trace
 from pyjit_wasm.runtime.layout import RUNTIME
 
 
@@ -23,7 +22,7 @@ class _Handlers(dict):
 
 
 class Interpreter:
-    """`handlers`: {form name: address}; `prepare_code`: threaded code of functions without code yet."""
+    """`handlers`: {form name: address}."""
 
     is_handlers, is_native = True, False
 
@@ -31,18 +30,15 @@ class Interpreter:
         native.load_support()
         self._explicit, self._objects, self._addresses = explicit, [], []
         self.handlers = _Handlers(self._load_vectors)
-        self._load("handlers", lambda: _sources().source(explicit), RUNTIME.handlers_lo, RUNTIME.handlers_hi)
-        self._code = (ctypes.c_uint64 * 1)(self.handlers["prepare"])
-        self.prepare_code = ctypes.addressof(self._code)
+        self._load(handlers_object(explicit), RUNTIME.handlers_lo, RUNTIME.handlers_hi)
         native.set_handlers(self.handlers["exit"], self.handlers["unwind"])
 
     def _load_vectors(self):
-        explicit = self._explicit
-        self._load("vectors", lambda: _sources().vector_source(explicit), RUNTIME.vectors_lo, RUNTIME.vectors_hi)
+        self._load(vectors_object(self._explicit), RUNTIME.vectors_lo, RUNTIME.vectors_hi)
 
-    def _load(self, kind, source, low, high):
+    def _load(self, description, low, high):
         """Load handlers, which may link against those there are; note their range in two runtime words."""
-        data = objects.build(kind, str(self._explicit), source, "code", native.use_cache)
+        data = objects.build(*description, native.use_cache)
         linkable = {f"h.{name}": address for name, address in self.handlers.items()}
         loaded = loader.load(data, arena.guest, native.externals | linkable)
         self._objects.append(loaded)
@@ -66,6 +62,16 @@ class Interpreter:
         return threaded.translate(module, funcidx, layout, self.handlers)
 
 
+def handlers_object(explicit):
+    """The first arguments of `objects.build` for the handlers."""
+    return "handlers", str(explicit), lambda: _sources().source(explicit), "code"
+
+
+def vectors_object(explicit):
+    """The same for those of vector forms."""
+    return "vectors", str(explicit), lambda: _sources().vector_source(explicit), "code"
+
+
 def _sources():
     from pyjit_wasm.interp import handlers
 
@@ -80,7 +86,7 @@ def interpreter(explicit):
     if explicit not in _loaded:
         with native.loading:
             if explicit not in _loaded:
-                _loaded[explicit] = Interpreter(explicit)
+                _loaded[explicit] = libc.permanent(Interpreter(explicit))
     return _loaded[explicit]
 
 

@@ -8,6 +8,7 @@ import bisect
 import ctypes
 import struct
 import weakref
+from array import array
 
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.operands import Operands
@@ -20,19 +21,19 @@ _TABLE = FORMS["br_table"]
 
 class ThreadedCode:
     """Finished code of one function: `address`, `size` in bytes, `loops` (how many loop
-    headers). Knows which wasm instruction each of its addresses belongs to."""
+    headers), `attempts` to catch exceptions. Knows which wasm instruction each of its addresses belongs to:
+    `starts` has the place of every instruction in the code, ascending, `offsets` its byte offset in the module."""
 
-    __slots__ = ("module", "funcidx", "buffer", "address", "size", "origins", "loops", "attempts",
+    __slots__ = ("module", "funcidx", "buffer", "address", "size", "starts", "offsets", "loops", "attempts",
                  "layout", "__weakref__")
     is_handlers, is_native = False, False
 
-    def __init__(self, module, code, origins, operands):
-        self.module, self.funcidx = module, operands.funcidx
+    def __init__(self, module, funcidx, layout, code, starts, offsets, loops, attempts):
+        self.module, self.funcidx = module, funcidx
         self.buffer = ctypes.create_string_buffer(bytes(code), len(code))
         self.address, self.size = ctypes.addressof(self.buffer), len(code)
-        self.layout = operands.layout
-        self.origins = origins  # (code offset, wasm byte offset) of every instruction, ascending
-        self.loops, self.attempts = operands.loops, operands.attempts
+        self.layout, self.starts, self.offsets = layout, starts, offsets
+        self.loops, self.attempts = loops, attempts
         trace.register(weakref.ref(self), self.address, self.address + self.size)
 
     def __del__(self, unregister=trace.unregister):
@@ -41,8 +42,8 @@ class ThreadedCode:
     def frames_at(self, address, exact, trap):
         """[(funcidx, name, wasm byte offset)] of an instruction, or of the one before a return address."""
         place = address - self.address - (not exact)
-        index = bisect.bisect(self.origins, (place, 1 << 62)) - 1
-        return [(self.funcidx, self.module.function_name(self.funcidx), self.origins[index][1])]
+        offset = self.offsets[bisect.bisect(self.starts, place) - 1]
+        return [(self.funcidx, self.module.function_name(self.funcidx), offset)]
 
     def attempt_at(self, position):
         """The innermost Attempt around a code position, or None."""
@@ -58,21 +59,27 @@ class ThreadedCode:
         return address
 
 
-class _Writer:
+class Writer:
     """Collects code; labels are patched when they are bound."""
 
     def __init__(self, handlers):
         self.handlers = handlers
-        self.code, self.origins, self.frame_patches = bytearray(), [], []
+        self.code, self.starts, self.offsets, self.frame_patches = bytearray(), array("I"), array("I"), []
         self.offset = 0
 
     @property
     def position(self):
         return len(self.code)
 
-    def emit(self, form, values):
+    def begin(self):
+        """The place of the next instruction."""
         start = len(self.code)
-        self.origins.append((start, self.offset))
+        self.starts.append(start)
+        self.offsets.append(self.offset)
+        return start
+
+    def emit(self, form, values):
+        start = self.begin()
         fields = form.fields
         if fields[-1:] == "d":
             values = (*values[:-1], self.reach(values[-1], start, start + form.offsets[-1]))
@@ -88,8 +95,7 @@ class _Writer:
         return 0
 
     def emit_table(self, slot, labels):
-        start = len(self.code)
-        self.origins.append((start, self.offset))
+        start = self.begin()
         self.code += _TABLE.pack(self.handlers["br_table"], slot, len(labels) - 1)
         for label in labels:
             place = len(self.code)
@@ -105,9 +111,9 @@ class _Writer:
 
 def translate(module, funcidx, layout, handlers):
     """Body to ThreadedCode. `handlers`: {form name: address}. Raises FrameTooLarge."""
-    writer = _Writer(handlers)
+    writer = Writer(handlers)
     operands = Operands(module, funcidx, layout, writer)
     operands.run()
     for place in writer.frame_patches:
         _WORD(writer.code, place, 8 * operands.frame_slots)
-    return ThreadedCode(module, writer.code, writer.origins, operands)
+    return ThreadedCode(module, funcidx, layout, writer.code, writer.starts, writer.offsets, operands.loops, operands.attempts)

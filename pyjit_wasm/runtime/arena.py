@@ -6,16 +6,18 @@ Pages are writable while an object is copied in and executable afterwards, never
 """
 import ctypes
 from _thread import allocate_lock
+from functools import partial
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import libc
+from pyjit_wasm.runtime.lease import Lease
 
 _PAGE = 4096
 
 
 class Arena:
     """First-fit allocation of whole pages inside one reservation [lo, hi). What is released by dying
-    objects, perhaps in the middle of an allocation, is taken back at the next one."""
+    leases, perhaps in the middle of an allocation, is taken back at the next one."""
 
     def __init__(self, lo, size):
         self.lo, self.hi = lo, lo + size
@@ -23,7 +25,7 @@ class Arena:
         self._lock = allocate_lock()
 
     def allocate(self, size):
-        """Address of writable pages for `size` bytes. MemoryError when the arena is full."""
+        """Lease of writable pages for `size` bytes. MemoryError when the arena is full."""
         size = _pages(size)
         with self._lock:
             self._take_back()
@@ -31,11 +33,8 @@ class Arena:
                 if free >= size:
                     self._free[index:index + 1] = [(start + size, free - size)] if free > size else []
                     libc.protect(start, size, libc.PROT_RW)
-                    return start
+                    return Lease(start, partial(self._returned.append, (start, size)))
         raise MemoryError("the code arena is full")
-
-    def release(self, start, size):
-        self._returned.append((start, _pages(size)))
 
     def _take_back(self):
         """Join what was released to its free neighbours."""

@@ -23,10 +23,11 @@ holders = weakref.WeakSet()  # tables and globals of references to exceptions; `
 
 
 class TagInst:
-    """A tag instance (spec 4.2.11) of `type` (TagType): its identity is its `address`."""
+    """A tag instance (spec 4.2.11) of `type` (TagType): its identity is its `address`. `passed`: the functions that Python
+    put into payloads."""
 
     def __init__(self, type):
-        self.type, self.public = type, None
+        self.type, self.public, self.passed = type, None, {}
         self._word = ctypes.create_string_buffer(8)
         self.address = ctypes.addressof(self._word)
         tags[self.address] = self
@@ -58,7 +59,7 @@ def note_holder(inst, reftype):
         holders.add(inst)
 
 
-_python_tag = ctypes.create_string_buffer(8)
+_python_tag = libc.permanent(ctypes.create_string_buffer(8))
 PYTHON = ctypes.addressof(_python_tag)
 
 

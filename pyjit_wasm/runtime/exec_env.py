@@ -1,5 +1,6 @@
 """The execution environment: what runs wasm needs one (first seed; WAMR: WASMExecEnv)."""
 import ctypes
+import gc
 import mmap
 import weakref
 
@@ -7,7 +8,7 @@ from pyjit_wasm import config
 from pyjit_wasm.errors import Exhaustion, InUseError, Trap
 from pyjit_wasm.opcodes import TRAPS
 from pyjit_wasm.runtime import process, trace
-from pyjit_wasm.runtime.layout import EXEC_ENV
+from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.runtime.services import provides
 
 _PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # a forked child gets a copy, not the same stack
@@ -17,21 +18,32 @@ _by_address = weakref.WeakValueDictionary()
 
 class ExecEnv:
     """Owns an EXEC_ENV struct, its stack buffer of `stack_size` bytes (zeroed; 0: none), and the
-    room for traces. `address` is the struct's. Belongs to one thread at a time."""
+    room for traces. `address` is the struct's. Belongs to one thread at a time: see `runtime.ownership`.
+    `instance`: weak reference to the ModuleInstance it was made for, if any; `public`: to the object Python has for it.
+    `requested`: gives the exception that is to be raised in what it runs, or None; `waiting`: ends a `memory.atomic.wait`."""
 
-    def __init__(self, stack_size):
+    def __init__(self, stack_size, instance=None):
         self.stack_size = stack_size
+        self.instance, self.public = instance and weakref.ref(instance), None
+        self.requested, self.waiting = None, None
         self._words = (ctypes.c_uint64 * (_WORDS + config.MAX_TRACE))()
         self.address = ctypes.addressof(self._words)
-        self._buffer = mmap.mmap(-1, stack_size, _PRIVATE) if stack_size else None
+        self.pending, self._owner = None, self.address + EXEC_ENV.owned
+        self._buffer = _stack_buffer(stack_size) if stack_size else None
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer)) if stack_size else 0
         for offset, value in ((EXEC_ENV.stack, start), (EXEC_ENV.stack_end, start + stack_size),
-                              (EXEC_ENV.top, start), (EXEC_ENV.trace, self.address + EXEC_ENV.size)):
-            self._words[offset // 8] = value
+                              (EXEC_ENV.top, start), (EXEC_ENV.trace, self.address + EXEC_ENV.size),
+                              (EXEC_ENV.owner, self._owner)):
+            self.put(offset, value)
         _by_address[self.address] = self
 
     stack = property(lambda self: self._words[EXEC_ENV.stack // 8])
     top = property(lambda self: self._words[EXEC_ENV.top // 8])
+    thread = property(lambda self: self._words[EXEC_ENV.thread // 8])
+
+    def put(self, offset, value):
+        """Set a word of the struct."""
+        self._words[offset // 8] = value
 
     def words(self):
         """All words of the struct."""
@@ -40,6 +52,81 @@ class ExecEnv:
     def take_trace(self):
         """The code addresses of the last trap, innermost first."""
         return self._words[_WORDS:_WORDS + self._words[EXEC_ENV.trace_len // 8]]
+
+    def request(self, take):
+        """Have the wasm that it runs look at `take()`, an exception to be raised or None."""
+        self.requested = take
+        self.put(EXEC_ENV.request, 1)
+
+    def wake(self):
+        """End a `memory.atomic.wait` that it is in."""
+        if self.waiting is not None:
+            self.waiting()
+
+    def set_owner(self, word):
+        """Share the ownership word at an address with other exec_envs."""
+        self._owner = word
+        if self.pending is None:
+            self.put(EXEC_ENV.owner, word)
+
+    def keep_pending(self, error):
+        """Keep the exception of a call from C until it is reported: by `take_pending`, to a call from Python, which finds
+        an owner that is no thread, or behind the C function if wasm called that."""
+        if self.pending is None:
+            self.pending = error
+            self.put(EXEC_ENV.pending, _PENDING)
+            self.put(EXEC_ENV.owner, self.address + EXEC_ENV.pending)
+            outer = current()
+            if outer is not None:
+                outer.request(self.take_pending)
+                ctypes.c_uint64.from_address(outer.thread + THREAD.interrupted).value = 1
+
+    def take_pending(self):
+        """The exception that a call from C has left, which is reported by this, or None."""
+        error, self.pending = self.pending, None
+        if error is not None:
+            self.put(EXEC_ENV.pending, 0)
+            self.put(EXEC_ENV.owner, self._owner)
+        return error
+
+    @property
+    def closed(self):
+        return self._words[EXEC_ENV.owned // 8] == _CLOSED
+
+    def close(self):
+        """Give the stack buffer back; calls raise InUseError from now on. InUseError while one is running."""
+        if self.thread:
+            raise InUseError("this exec_env is running")
+        self.take_pending()
+        self.put(EXEC_ENV.owned, _CLOSED)
+        self.set_owner(self.address + EXEC_ENV.owned)
+        for offset in (EXEC_ENV.stack, EXEC_ENV.stack_end, EXEC_ENV.top):
+            self.put(offset, 0)
+        if self._buffer is not None:
+            self._buffer.close()
+            self._buffer = None
+
+
+_PENDING, _CLOSED = 1, 2  # owners that are no threads
+
+
+def _stack_buffer(size):
+    try:
+        return mmap.mmap(-1, size, _PRIVATE)
+    except OSError:  # unreachable cycles may hold too many
+        gc.collect()
+        return mmap.mmap(-1, size, _PRIVATE)
+
+
+def at(address):
+    """The exec_env whose struct is at an address, or None."""
+    return _by_address.get(address)
+
+
+def current():
+    """The exec_env that this thread runs wasm with, or None."""
+    thread = process.this_thread()
+    return at(ctypes.c_uint64.from_address(thread + THREAD.env).value) if thread else None
 
 
 def live():
@@ -50,18 +137,47 @@ def live():
 def in_other_threads():
     """Whether an exec_env is in use by a thread other than this one."""
     mine = process.this_thread()
-    return any(env.words()[EXEC_ENV.thread // 8] not in (0, mine) for env in live())
+    return any(env.thread not in (0, mine) for env in live())
 
 
 @provides
 def raise_trap(status, address, _):
     """The exception for a trap that an entry was left with."""
-    env = _by_address[address]
-    message = TRAPS[status]
-    frames = trace.frames(env.take_trace(), message)
+    env, message = at(address), TRAPS[status]  # None: garbage that a finalizer calls
+    frames = () if env is None else trace.frames(env.take_trace(), message)
     raise (Exhaustion if message == "call stack exhausted" else Trap)(message, frames)
 
 
 @provides
-def raise_in_use(*_):
-    raise InUseError("this instance is running in another thread, or interrupted by this signal handler")
+def raise_in_use(address, *_):
+    env = _by_address[address]
+    if env.pending is not None:
+        raise env.take_pending()
+    error = InUseError("this exec_env is closed" if env.closed else
+                       "this instance is running in another thread, or interrupted by this signal handler")
+    error.refused_by = env.address
+    raise error
+
+
+@provides
+def raise_requested(address, *_):
+    env = _by_address[address]
+    env.put(EXEC_ENV.request, 0)
+    take, env.requested = env.requested, None
+    error = take()
+    if error is not None:
+        raise error
+    return 0
+
+
+@provides
+def keep_pending(error, address, _):
+    """A call from C with the exec_env at `address` has failed with the exception at `error`; 0 stands for the exec_env that
+    this thread runs wasm with. One that refuses to run keeps nothing: that belongs to what this thread runs."""
+    error, outer = ctypes.cast(error, ctypes.py_object).value, current()
+    env = _by_address[address] if address else outer
+    if getattr(error, "refused_by", None) == address:
+        env = None if env is outer else outer
+    if env is None:
+        raise error
+    env.keep_pending(error)

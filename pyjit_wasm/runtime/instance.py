@@ -1,9 +1,10 @@
 """Module instances (spec 4.5.4): the INSTANCE block, its globals, tables, memories and segments."""
 import ctypes
+import weakref
 
 from pyjit_wasm import config
 from pyjit_wasm.errors import Trap, UnsupportedError
-from pyjit_wasm.runtime import sharing
+from pyjit_wasm.runtime import ownership, sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, INSTANCE_STATUS, SPAN
@@ -16,9 +17,8 @@ _KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst:
 
 def check_supported(module, facts):
     """Raises UnsupportedError for what is decoded and validated, but not executed yet."""
-    for fact in facts:
-        if fact.heap:
-            raise UnsupportedError(f"{fact.heap}: structures and arrays are not supported yet")
+    if facts.heap:
+        raise UnsupportedError(f"{facts.heap}: structures and arrays are not supported yet")
     if any(len(values) > config.MAX_VALUES for t in module.types if isinstance(t.comp, FuncType)
            for values in (t.comp.params, t.comp.results)):
         raise UnsupportedError(f"functions have {config.MAX_VALUES} parameters and results at most")
@@ -26,8 +26,9 @@ def check_supported(module, facts):
 
 class ModuleInstance:
     """An instance of `code.module` in `mode`, with `imports` (store objects in import order, already
-    matched). `address` is the INSTANCE block's. `keep`: whatever else must live as long. `callables`: the
-    Python objects made for its functions, by index."""
+    matched). `address` is the INSTANCE block's. `keep`: whatever else must live as long; `passed`: the functions
+    that Python gave it as arguments, by address. `callables`: the Python objects made for its functions, by index;
+    `batches`: BATCH words by address, of those called for arrays."""
 
     def __init__(self, code, mode, imports, stack_size):
         check_supported(code.module, code.facts)
@@ -35,15 +36,18 @@ class ModuleInstance:
         self._words = (ctypes.c_uint64 * (self.layout.size // 8 + 2))()
         self.address = ctypes.addressof(self._words)
         self.funcs, self.tables, self.memories, self.globals, self.tags = [], [], [], [], []
-        self.keep, self._elems = list(imports), []
-        self.stack_size, self.callables, self._exec_env = stack_size, {}, None
+        self.keep, self.passed, self._elems = list(imports), {}, []
+        self.initialized = False    # whether `_initialize` has run, of WASI reactors
+        self.stack_size, self.callables, self.batches, self._exec_env = stack_size, {}, weakref.WeakValueDictionary(), None
         for item in imports:
             getattr(self, _KINDS[type(item)]).append(item)
+        self.ownership = None
         sharing.keep_alive(self, imports)
         self._put(INSTANCE_OBJECT, id(self))
         self._put(INSTANCE_STATUS, code.status)
         code.place_functions(self)
         self._allocate()
+        self.ownership = ownership.of_instance(self, imports)
         self._initialise()
 
     def _put(self, offset, value):
@@ -55,8 +59,15 @@ class ModuleInstance:
         if self._exec_env is None:
             with self.code.lock:  # one, or two threads could run the instance at once
                 if self._exec_env is None:
-                    self._exec_env = ExecEnv(self.stack_size)
+                    self._exec_env = self.new_exec_env(self.stack_size)
         return self._exec_env
+
+    def new_exec_env(self, stack_size):
+        """Another exec_env for this instance."""
+        env = ExecEnv(stack_size, self)
+        if self.ownership is not None:
+            self.ownership.resolve().admit(env)
+        return env
 
     def func_address(self, funcidx):
         """Address of a function's FUNC."""

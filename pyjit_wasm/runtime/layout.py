@@ -27,27 +27,41 @@ EXEC_ENV = Struct(
     "entry_fp",       # machine frame of the innermost entry from Python: stack walks end there
     "status",         # why the entry was left by longjmp: a trap code, or PYTHON_EXCEPTION
     "thread",         # THREAD that runs this exec_env, 0 when idle
+    "owner",          # where the THREAD stands that may run it, 0 when idle, 1 while a signal handler interrupts it:
+    "owned",          # here, unless it is shared with other exec_envs (runtime.ownership)
     "tstate",         # PyThreadState while the GIL is released, else 0
     "trace",          # code addresses taken by the last trap: array of MAX_TRACE words,
     "trace_len",      # how many are filled
-    "user_data",
+    "request",        # 1 while another thread wants the call that is running to be interrupted
     # how an interpreter activation goes on when its outermost frame made a tail call to native code:
     "next_entry",     # what calls it with the arguments of a frame,
     "next_func",      # its FUNC,
     "next_fp",        # and that frame
     "next_inst",      # INSTANCE of the frame that an exception is looked for, then of the one that catches it
     "exception",      # EXN that is on its way
+    "pending",        # 1 while a failed call from C waits to be reported; `owner` points here then
 )
 PYTHON_EXCEPTION = 0xFFFF
 
 # One for each thread that ran wasm, found by pthread_getspecific.
 THREAD = Struct(
-    "env", "native_limit", "interrupted",
+    "env", "native_limit",
+    "interrupted",    # a signal came where it could not be acted on: look at it soon
+    "id",             # its pthread_t
+    "batch_failed",   # a loop over arrays failed: its exception may still be set
     "overflow",       # arguments and results that do not fit registers: 16 bytes each
 )
 
-# What a Python-callable export calls: exec_env, function, 1 when the GIL is kept.
-CALL_SITE = Struct("env", "func", "keep_gil")
+# What an export calls: exec_env, function, 1 when the GIL is kept; for callers from numba the trampoline `njit_enter`,
+# 0 until there is one.
+CALL_SITE = Struct("env", "func", "keep_gil", "njit_enter")
+
+# The same for loops over arrays (codegen.batch).
+BATCH = Struct(
+    *CALL_SITE.fields,
+    "code",           # native code of a loop, 0: each element is a call
+    "left",           # elements until `prepare_batch` is asked for code
+)
 
 # A function instance (spec 4.2.6). `entry` and `ip` are the only links between tiers.
 FUNC = Struct(
@@ -88,9 +102,9 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
 
 # What generated code asks of Python, through one door (runtime.services).
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
-            "raise_in_use", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
+            "raise_in_use", "raise_requested", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
             "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
-            "status_entry", "memory_wait32", "memory_wait64", "memory_notify")
+            "status_entry", "keep_pending", "prepare_batch", "memory_wait32", "memory_wait64", "memory_notify")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 

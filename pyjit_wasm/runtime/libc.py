@@ -20,7 +20,7 @@ _madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
 def reserve(size):
-    """Address of `size` bytes of inaccessible address space. MemoryError if there is none."""
+    """Address of `size` bytes of inaccessible address space, which `release` gives back. MemoryError if there is none."""
     address = _mmap(None, size, PROT_NONE, _PRIVATE_ANONYMOUS_NORESERVE, -1, 0)
     if address == _FAILED and gc.collect():  # unreachable cycles may have held it
         address = _mmap(None, size, PROT_NONE, _PRIVATE_ANONYMOUS_NORESERVE, -1, 0)
@@ -29,13 +29,13 @@ def reserve(size):
     return address
 
 
-def release(address, size):
-    _munmap(address, size)
+release = _munmap
 
 
 def protect(address, size, protection):
     """Set the protection of whole pages. MemoryError if the system refuses."""
-    if size and _mprotect(address, size, protection):
+    if size and _mprotect(address, size, protection) and not (
+            gc.collect() and _mprotect(address, size, protection) == 0):  # it may take one more mapping
         raise MemoryError(f"cannot commit {size} bytes")
 
 
@@ -52,6 +52,12 @@ def symbol(name):
         except AttributeError:
             pass
     raise KeyError(name)
+
+
+def permanent(thing):
+    """The same object, never to be freed: destructors may run wasm while the interpreter ends and clears modules."""
+    pythonapi.Py_IncRef(ctypes.py_object(thing))
+    return thing
 
 
 def _libm():

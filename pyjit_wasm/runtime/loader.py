@@ -20,17 +20,13 @@ _JUMP = b"\xff\x25\x00\x00\x00\x00"  # jmp *[rip]: the address follows
 
 
 class Loaded:
-    """A loaded object: `symbols` {name: address} of what it defines, `start` and `size` of its
-    pages, `text` (address, end) of its instructions, `object` its bytes and `places` {section index:
-    offset from `start`} (for the debug information). Its pages are given back when it dies.
+    """A loaded object: `symbols` {name: address} of what it defines, `start` and `size` of its pages, `text` (address,
+    end) of its instructions, `object` its bytes and `places` {section index: offset from `start`} (for the debug information).
     """
 
-    def __init__(self, region, start, size, symbols, text, data, places):
-        self._region, self.start, self.size = region, start, size
+    def __init__(self, start, size, symbols, text, data, places):
+        self.start, self.size = start, size
         self.symbols, self.text, self.object, self.places = symbols, text, data, places
-
-    def __del__(self, libc=libc):
-        self._region.release(self.start, self.size)
 
 
 class _Section:
@@ -90,7 +86,7 @@ class _Image:
                    if s[3] not in (0, 0xFFF1) and s[0] and a is not None}
         places = {i: section.place for i, section in enumerate(self.sections) if section.place is not None}
         text = self.base, self.base + self.text_size
-        return Loaded(self.region, self.base, self.size, defined, text, self.data, places)
+        return Loaded(self.base, self.size, defined, text, self.data, places)
 
     def name(self, symbol):
         start = self.names.offset + symbol[0]

@@ -9,7 +9,7 @@ from pyjit_wasm.runtime import arena, libc
 from pyjit_wasm.runtime.layout import RUNTIME, THREAD
 from pyjit_wasm.runtime.services import provides, serve
 
-_words = (ctypes.c_uint64 * (RUNTIME.size // 8))()
+_words = libc.permanent((ctypes.c_uint64 * (RUNTIME.size // 8))())
 address = ctypes.addressof(_words)
 
 
@@ -65,7 +65,7 @@ class Ranges:
         put(RUNTIME.ranges, ctypes.addressof(larger))
 
 
-ranges = Ranges()
+ranges = libc.permanent(Ranges())
 
 _pthread_attr = ctypes.c_char * 128
 _free = libc.symbol("free")
@@ -114,6 +114,7 @@ def new_thread(*_):
     limit = max(low + reserve, low + size - config.NATIVE_STACK_LIMIT)
     thread = libc.libc.calloc(1, THREAD.size + 16 * config.MAX_VALUES)
     ctypes.c_uint64.from_address(thread + THREAD.native_limit).value = limit
+    ctypes.c_uint64.from_address(thread + THREAD.id).value = libc.libc.pthread_self()
     ctypes.c_uint64.from_address(thread + THREAD.overflow).value = thread + THREAD.size
     libc.libc.pthread_setspecific(_key, thread)
     return thread
@@ -123,7 +124,7 @@ def _describe():
     put(RUNTIME.thread_key, _key)
     put(RUNTIME.guest_lo, arena.guest.lo)
     put(RUNTIME.guest_hi, arena.guest.hi)
-    put(RUNTIME.service, id(serve))
+    put(RUNTIME.service, id(libc.permanent(serve)))
     threading = sys.modules.get("threading")  # not imported: no other thread yet
     put(RUNTIME.main_thread, threading.main_thread().ident if threading else get_ident())
 

@@ -1,22 +1,14 @@
 """How long instances live that share function references: a reference is a bare address, so whatever can
 hold one keeps the instances that may have put theirs there."""
-from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, TableInst
 from pyjit_wasm.types import RefType
 
 _EXTERNAL = ("extern", "noextern", "exn")  # those point at Python objects, which `store.externs` keeps
-_TABLE_WRITES = frozenset(("table.set", "table.fill", "table.grow", "table.copy", "table.init"))
 
 
-def writes_references(module):
+def writes_references(module, facts):
     """Whether a module can put references into tables or globals, by segments or by code."""
-    return any(elem.mode == "active" for elem in module.elems) or any(_writes(module, code) for code in module.codes)
-
-
-def _writes(module, code):
-    return any(op.mnemonic in _TABLE_WRITES or
-               op.mnemonic == "global.set" and _refers_to_functions(module.globals[imm].valtype)
-               for op, imm, _ in instructions(module, code.start, code.end))
+    return facts.writes_references or any(elem.mode == "active" for elem in module.elems)
 
 
 def keep_alive(instance, imports):
@@ -27,6 +19,12 @@ def keep_alive(instance, imports):
                 item.owner.keep.append(instance)
         elif _holds_functions(item) and instance.code.writes_references:
             item.keepers.append(instance)
+
+
+def keep_owner(instance, item):
+    """Make a table of `instance` that others get to see keep it. (A global cell is part of its instance.)"""
+    if isinstance(item, TableInst) and _holds_functions(item):
+        item.keepers.append(instance)
 
 
 def _holds_functions(item):

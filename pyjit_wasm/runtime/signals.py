@@ -91,6 +91,11 @@ def _beneath(change_handlers):
     return wrapper
 
 
+def poke(pthread):
+    """Send a thread the signal that makes it look for requests."""
+    libc.libc.pthread_kill(ctypes.c_ulong(pthread), RETRY_SIGNAL)
+
+
 def renew():
     """Install again what somebody replaced; cheap enough for every instantiation."""
     on_fault, on_interrupt = _ours

@@ -6,11 +6,13 @@ memory is a reservation whose pages are committed on growth: the base never move
 import ctypes
 import struct
 from _thread import RLock
+from functools import partial
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import libc, process, waiting
 from pyjit_wasm.runtime.exceptions import note_holder
 from pyjit_wasm.runtime.layout import FUNC, MEM, TABLE
+from pyjit_wasm.runtime.lease import Lease
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import I32, Limits, MemType, RefType, TableType
 
@@ -33,6 +35,18 @@ class _Owner:
         self.words[offset // 8] = value
 
 
+def _reserve_memory(size):
+    """A Lease of address space where faults of guest code are traps."""
+    start = libc.reserve(size)
+    process.ranges.add(start, start + size)
+
+    def give_back(ranges=process.ranges, release=libc.release):
+        ranges.remove(start)
+        release(start, size)
+
+    return Lease(start, give_back)
+
+
 class MemoryInst(_Owner):
     """A linear memory of `type` (MemType). `guarded`: index + offset of 33 bits stays inside the
     reservation, so that compiled code may leave bounds checks to the guard pages."""
@@ -43,15 +57,12 @@ class MemoryInst(_Owner):
         limit = most if type.limits.max is None else min(type.limits.max, most)
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a memory of {type.limits.min} pages")
-        self.type, self.guarded = type, guarded and type.addr == I32
+        self.type, self.guarded, self.ownership = type, guarded and type.addr == I32, None
         if self.guarded and type.limits.min <= config.MAX_GUARDED_PAGES:
             limit = min(limit, config.MAX_GUARDED_PAGES)
         room = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
-        self.reserved = config.GUARD_BELOW + room
-        self.start = 0
-        self.start = libc.reserve(self.reserved)
+        self.start = _reserve_memory(config.GUARD_BELOW + room)
         self.base = self.start + config.GUARD_BELOW
-        process.ranges.add(self.start, self.start + self.reserved)
         self.put(MEM.base, self.base)
         self.put(MEM.max_pages, limit)
         self.put(MEM.guarded, self.guarded)
@@ -59,11 +70,6 @@ class MemoryInst(_Owner):
         self.put(MEM.object, id(self))
         self._growing = RLock()
         self.grow(type.limits.min)
-
-    def __del__(self, release=libc.release, ranges=process.ranges):
-        if getattr(self, "start", 0):
-            ranges.remove(self.start)
-            release(self.start, self.reserved)
 
     @property
     def bytes(self):
@@ -91,26 +97,22 @@ class MemoryInst(_Owner):
 
 class TableInst(_Owner):
     """A table of `type` (TableType); elements are references, eight bytes each, 0 is null. `keepers`
-    are the instances whose functions may be in it."""
+    are the instances whose functions may be in it, `passed` the functions that Python put there, by address."""
 
     def __init__(self, type, init=0):
         super().__init__(TABLE)
         limit = config.MAX_TABLE if type.limits.max is None else min(type.limits.max, config.MAX_TABLE)
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a table of {type.limits.min} elements")
-        self.type, self.keepers = type, []
-        self.reserved = -(-max(limit, 1) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
-        self.base = 0
-        self.base = libc.reserve(self.reserved)
+        self.type, self.keepers, self.passed, self.ownership = type, [], {}, None
+        size = -(-max(limit, 1) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
+        start = libc.reserve(size)
+        self.base = Lease(start, partial(libc.release, start, size))
         self.put(TABLE.elems, self.base)
         self.put(TABLE.max, limit)
         self.put(TABLE.object, id(self))
         note_holder(self, type.elem)
         self.grow(type.limits.min, init)
-
-    def __del__(self, release=libc.release):
-        if getattr(self, "base", 0):
-            release(self.base, self.reserved)
 
     @property
     def length(self):
@@ -152,10 +154,10 @@ class TableInst(_Owner):
 
 class GlobalInst:
     """A global of `type` (GlobalType) whose 16-byte cell is at `address`, inside memory that `owner`
-    keeps; `keepers` as for tables. `bits` is all of the cell: only a v128 uses its upper half."""
+    keeps; `keepers` and `passed` as for tables. `bits` is all of the cell: only a v128 uses its upper half."""
 
     def __init__(self, type, address=None, owner=None):
-        self.type, self.keepers = type, []
+        self.type, self.keepers, self.passed, self.ownership = type, [], {}, None
         self.owner = owner or ctypes.create_string_buffer(16)
         self.address = address or ctypes.addressof(self.owner)
         self.cell = (ctypes.c_uint64 * 2).from_address(self.address)
@@ -187,22 +189,28 @@ class FuncInst:
         self.address, self.deftype, self.owner = address, deftype, owner
 
     @property
+    def ownership(self):
+        return self.owner.ownership
+
+    @property
     def current_type(self):
         return self.deftype
 
 
 # host functions run in no instance: an INSTANCE block of zeroes
-_no_instance = ctypes.create_string_buffer(64)
+_no_instance = libc.permanent(ctypes.create_string_buffer(64))
 _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
 
 
 class HostFunc(_Owner):
     """A function instance made from something outside: `host` is the address called, `keep` whatever
-    must live as long (a Python callable, a C function pointer object), `python` which of the two."""
+    must live as long (a Python callable, a C function pointer object), `python` which of the two, `passed` the functions
+    that it returned."""
 
     def __init__(self, deftype, entry, ip, host, keep, python):
         super().__init__(FUNC)
         self.deftype, self.keep, self.python, self.public = deftype, keep, python, None
+        self.passed = {}
         _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host, 0, 0)
 
     @property

@@ -55,3 +55,8 @@ def _character(character):
 def identifier(text):
     """A name that is not empty as an identifier."""
     return "$" + (text if PLAIN_IDENTIFIER.fullmatch(text) else name(text))
+
+
+def printable(text):
+    """The text for a terminal: as it is, unless it has control characters; then as in a Python string."""
+    return text if text.isprintable() else repr(text)[1:-1]

@@ -72,9 +72,9 @@ class ModulePrinter:
 
     def import_(self, reader):
         item = sections.import_(reader)
-        kind, external = _EXTERNAL[type(item.type)]
+        kind, text = self.external(item.type)
         names = f"{name(item.module)} {name(item.name)}"
-        self.add([f"(import {names} ({kind} {self.binding(kind)} {external(self, item.type)}))"])
+        self.add([f"(import {names} ({kind} {self.binding(kind)} {text}))"])
 
     def function_section(self, reader):
         self.signatures = iter(reader.vec(functype))
@@ -126,6 +126,11 @@ class ModulePrinter:
         self.add([head, *lines, ")"] if lines else [f"{head})"])
 
     # types of externals
+
+    def external(self, item):
+        """(kind, text) of the type of an import or of an item of an index space; a function's is a TypeUse."""
+        kind, spelled = _EXTERNAL[type(item)]
+        return kind, spelled(self, item)
 
     def function_type(self, use):
         return self.types.spelled(use)

@@ -2,8 +2,9 @@
 import ctypes
 
 from pyjit_wasm import config
-from pyjit_wasm.codegen import native
-from pyjit_wasm.runtime.layout import FUNC, INSTANCE_OBJECT
+from pyjit_wasm.codegen import abi, native
+from pyjit_wasm.runtime import process
+from pyjit_wasm.runtime.layout import BATCH, FUNC, INSTANCE_OBJECT, THREAD
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.tiering import units
 from pyjit_wasm.tiering.module_code import NEVER, TOO_LARGE
@@ -23,17 +24,31 @@ def running_instance(func):
 
 @provides
 def prepare(func, _from_interpreter, _):
-    """A function without code is being called: make what its instance's mode wants."""
+    """A function without code is being called: make what its instance's mode wants. Arguments in memory stay there."""
     instance, funcidx = running_instance(func)
     code = instance.code
+    arguments = _arguments(code.module.funcs[funcidx].comp)
     with code.lock:
         if instance.mode == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
             if funcidx not in code.native:
                 code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)")
         else:
             code.translate(funcidx)
+        code.instances.add(instance)  # of garbage that a finalizer calls the weak reference is gone
         code.publish(funcidx)
+    if arguments:
+        ctypes.memmove(_overflow(), arguments, len(arguments))
     return 0
+
+
+def _overflow():
+    return _word(process.this_thread() + THREAD.overflow).value
+
+
+def _arguments(functype):
+    """The memory that arguments are in which do not fit registers, as bytes; Python that runs now may call wasm too."""
+    _, memory = abi.split([abi.LLVM[abi.letter(t)] for t in functype.params])
+    return ctypes.string_at(_overflow(), 16 * len(functype.params)) if memory else b""
 
 
 @provides
@@ -73,6 +88,22 @@ def tier_up(func, loop, _):
     return code.loops.get(funcidx, 0) if loop >= 0 else 0
 
 
+@provides
+def prepare_batch(site, *_):
+    """A function is called for many elements of arrays: the address of a native loop over them, or 0 if each is
+    to be a call, until its instance's mode changes."""
+    instance, funcidx = running_instance(_word(site + BATCH.func).value)
+    code = instance.code
+    if instance.mode == "interp" or code.status:
+        _word(site + BATCH.left).value = NEVER
+        return 0
+    with code.lock:
+        if funcidx not in code.batches:
+            code.compile(units.over_arrays(code, funcidx), "called for arrays")
+        _word(site + BATCH.code).value = code.batches[funcidx]
+    return code.batches[funcidx]
+
+
 def compile_hot(code, funcidx, in_loop, reason, compile=None):
     """Compile a hot function with what it calls, or what takes over in its loops if it is running one."""
     if funcidx not in (code.loops if in_loop else code.native):
@@ -90,7 +121,9 @@ def compile_later(code, funcidx, in_loop, reason):
 class Tier(str):
     """Where a function is: "interp", "native" or "host"; `.why` says how it came there."""
 
-    def __new__(cls, tier, why):
+    why: str
+
+    def __new__(cls, tier: str, why: str):
         self = super().__new__(cls, tier)
         self.why = why
         return self

@@ -4,8 +4,7 @@ template of an instance's FUNC array. All instances of a module share it.
 A FUNC's `entry` and `ip` are the only links between tiers:
 
     state            entry                    ip
-    not yet (interp) to_interp trampoline     prepare handler, which asks for threaded code
-    not yet (jit)    lazy trampoline          call_native handler
+    not ready        rt_lazy                  rt_prepare, which asks for code as rt_lazy does
     threaded         to_interp trampoline     threaded code
     native           native code              call_native handler
 """
@@ -15,13 +14,14 @@ import struct
 import weakref
 from _thread import RLock
 
+from pyjit_wasm import config
 from pyjit_wasm.codegen import cache, native, objects
 from pyjit_wasm.codegen.compiled import CompiledUnit
 from pyjit_wasm.codegen.unit import Unit
 from pyjit_wasm.errors import FrameTooLarge
 from pyjit_wasm.interp.interpreter import interpreter
 from pyjit_wasm.runtime import sharing
-from pyjit_wasm.runtime.layout import FUNC, InstanceLayout
+from pyjit_wasm.runtime.layout import BATCH, FUNC, InstanceLayout
 from pyjit_wasm.tiering import units
 
 _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
@@ -37,17 +37,18 @@ class ModuleCode:
         self.layout = InstanceLayout(module)
         self.explicit = settings.memory_bounds == "explicit"
         self.first = module.imported_funcs
-        self.threaded, self.native, self.loops, self.units = {}, {}, {}, []
+        self.threaded, self.native, self.loops, self.batches, self.units = {}, {}, {}, {}, []
         self.reasons, self.failed = {}, {}  # funcidx: why it is compiled; why it could not be
         self.waiting = set()  # (funcidx, in_loop) that the background compiler was asked for
         self.instances = weakref.WeakSet()
         self.lock = RLock()
-        self._templates, self._digest = {}, None
-        self.status = bool(module.tags) or any(f.exceptions for f in facts)  # functions return one
+        self._templates, self._digest, self._partition = {}, None, None
+        self.status = bool(module.tags) or facts.exceptions  # functions return one
         if self.status:
             from pyjit_wasm.interp import unwind  # noqa: F401  its services
 
-        self.brief = units.brief_functions(module, facts)
+        self.brief = units.Brief(module, facts)
+        self.writes_references = sharing.writes_references(module, facts)
 
     @property
     def digest(self):
@@ -56,26 +57,31 @@ class ModuleCode:
             self._digest = cache.digest(self.module.data)
         return self._digest
 
-    @functools.cached_property
-    def writes_references(self):
-        """See `runtime.sharing`."""
-        return sharing.writes_references(self.module)
+    @property
+    def partition(self):
+        """The units of mode jit, by function: see `units.partition`."""
+        if self._partition is None:
+            self._partition = units.partition(self)
+        return self._partition
 
     # --- what a function's FUNC holds
 
     def state(self, funcidx, mode):
         """(entry, ip, counter) of a function in a mode, as things stand."""
-        t = self.trampolines(funcidx)
         if mode != "interp" and funcidx in self.native:
-            return self.native[funcidx], t.call_native_code, NEVER
-        if mode == "jit":
-            return t.lazy, t.call_native_code, NEVER
+            return self.native[funcidx], self.trampolines(funcidx).call_native_code, NEVER
         code = self.threaded.get(funcidx)
-        counter = NEVER if mode == "interp" else self.settings.tier_up_threshold
-        if code == TOO_LARGE:
-            return (self.native.get(funcidx) or t.lazy), t.call_native_code, NEVER
-        ip = code.address if code else interpreter(self.explicit).prepare_code
-        return t.to_interp, ip, counter
+        if code == TOO_LARGE and funcidx in self.native:
+            return self.native[funcidx], self.trampolines(funcidx).call_native_code, NEVER
+        counter = self.settings.tier_up_threshold if mode == "tiered" else NEVER
+        if code is None or code == TOO_LARGE or mode == "jit":
+            return self.lazy, native.prepare_code, counter
+        return self.trampolines(funcidx).to_interp, code.address, counter
+
+    @property
+    def lazy(self):
+        """The entry of functions that are not ready."""
+        return native.load_support()["rt_lazy_status" if self.status else "rt_lazy"]
 
     def trampolines(self, funcidx):
         """Those that lead to a function."""
@@ -86,23 +92,32 @@ class ModuleCode:
         """The FUNC array of a new instance in `mode`, `inst` left open; kept current by `publish`."""
         found = self._templates.get(mode)
         if found is None:
-            found = bytearray(len(self.module.codes) * FUNC.size)
-            for index, deftype in enumerate(self.module.funcs[self.first:]):
-                entry, ip, counter = self.state(self.first + index, mode)
-                throwing = native.status_trampolines(deftype.comp).throwing if self.status else entry
-                _FUNC.pack_into(found, index * FUNC.size, throwing, ip, 0, deftype.id, counter, self.first + index,
-                                self.status and entry, self.status and ip)
-            self._templates[mode] = found
+            found = self._templates[mode] = self._not_ready(mode)
+            for funcidx in {*self.native, *self.threaded}:
+                self._write(found, funcidx, mode)
         return found
+
+    def _not_ready(self, mode):
+        """A template in which no function is."""
+        found = bytearray(len(self.module.codes) * FUNC.size)
+        rt_lazy = native.load_support()["rt_lazy"]
+        status = (self.lazy, native.prepare_code) if self.status else (0, 0)
+        counter = self.settings.tier_up_threshold if mode == "tiered" else NEVER
+        for index, deftype in enumerate(self.module.funcs[self.first:]):
+            _FUNC.pack_into(found, index * FUNC.size, rt_lazy, native.prepare_code, 0, deftype.id, counter,
+                            self.first + index, *status)
+        return found
+
+    def _write(self, template, funcidx, mode):
+        entry, ip, _ = self.state(funcidx, mode)
+        for offset, value in self._places(funcidx, entry, ip):
+            _WORD.pack_into(template, (funcidx - self.first) * FUNC.size + offset, value)
 
     def publish(self, funcidx):
         """Write a function's new state into the templates and every instance: the swap of entries."""
-        place = (funcidx - self.first) * FUNC.size
         with self.lock:
             for mode, template in self._templates.items():
-                entry, ip, _ = self.state(funcidx, mode)
-                for offset, value in self._places(entry, ip):
-                    _WORD.pack_into(template, place + offset, value)
+                self._write(template, funcidx, mode)
             for instance in list(self.instances):
                 self._swap(instance, funcidx)
 
@@ -111,18 +126,20 @@ class ModuleCode:
         handler of native code for its ip, its entry must be native code."""
         entry, ip, counter = self.state(funcidx, instance.mode)
         func = instance.func_address(funcidx)
-        words = self._places(entry, ip)
-        native_code = self.trampolines(funcidx).call_native_code
-        for offset, value in words if ip == native_code else reversed(words):
+        words = self._places(funcidx, entry, ip)
+        interpreted = ip == native.prepare_code or entry == self.trampolines(funcidx).to_interp
+        for offset, value in reversed(words) if interpreted else words:
             ctypes.c_uint64.from_address(func + offset).value = value
         return counter
 
-    def _places(self, entry, ip):
+    def _places(self, funcidx, entry, ip):
         """(offset in FUNC, value) of what changes with a function's state; the entry of a module with exceptions
         is for callers that take a status, the other one is an adapter."""
-        if self.status:
-            return [(FUNC.status_entry, entry), (FUNC.status_ip, ip), (FUNC.ip, ip)]
-        return [(FUNC.entry, entry), (FUNC.ip, ip)]
+        if not self.status:
+            return [(FUNC.entry, entry), (FUNC.ip, ip)]
+        ready = ip != native.prepare_code
+        plain = self.trampolines(funcidx).throwing if ready else native.load_support()["rt_lazy"]
+        return [(FUNC.status_entry, entry), (FUNC.entry, plain), (FUNC.status_ip, ip), (FUNC.ip, ip)]
 
     def place_functions(self, instance):
         """Fill in a new instance's FUNC array."""
@@ -140,6 +157,8 @@ class ModuleCode:
             for funcidx in range(self.first, len(self.module.funcs)):
                 counter = self._swap(instance, funcidx)
                 ctypes.c_uint64.from_address(instance.func_address(funcidx) + FUNC.counter).value = counter
+            for site in list(instance.batches.values()):
+                site[BATCH.code // 8], site[BATCH.left // 8] = 0, config.BATCH_ELEMENTS
 
     # --- making code
 
@@ -148,25 +167,46 @@ class ModuleCode:
         with self.lock:
             if funcidx not in self.threaded:
                 try:
-                    self.threaded[funcidx] = interpreter(self.explicit).translate(self.module, funcidx, self.layout)
+                    self.threaded[funcidx] = self._translate(funcidx)
                 except FrameTooLarge as error:
                     self.threaded[funcidx] = TOO_LARGE
                     self.compile(units.around(self, funcidx), str(error))
             self.publish(funcidx)
 
-    def unit(self, members, entries, loops=()):
+    def _translate(self, funcidx):
+        found = self.kept.get(funcidx) if self.kept else None
+        if found is None:
+            found = interpreter(self.explicit).translate(self.module, funcidx, self.layout)
+            if self.kept:
+                self.kept.note(funcidx, found)
+        return found
+
+    @functools.cached_property
+    def kept(self):
+        """What is kept on disk of its threaded code, None of small modules."""
+        if not self.settings.cache or len(self.module.data) < config.KEPT_CODE:
+            return None
+        from pyjit_wasm.tiering.kept_code import KeptCode
+
+        return KeptCode(self)
+
+    def unit(self, members, entries, loops=(), batches=()):
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
-                    self.settings.strict_traps, self.status)
+                    self.settings.strict_traps, self.status, batches)
+
+    def unit_object(self, unit):
+        """The first arguments of `objects.build` for a Unit."""
+        return "unit", self.digest + unit.identity().encode(), unit.source, "full"
 
     def compile(self, plan, reason, compile=None):
-        """Compile a plan (members, entries, loops) and swap entries; `compile` as for `objects.build`."""
+        """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
-        data = objects.build("unit", self.digest + unit.identity().encode(), unit.source, "full", self.settings.cache,
-                             compile)
+        data = objects.build(*self.unit_object(unit), self.settings.cache, compile)
         with self.lock:
             compiled = CompiledUnit(unit, data)
             self.units.append(compiled)
             self.loops.update(compiled.loops)
+            self.batches.update(compiled.batches)
             for funcidx, entry in compiled.entries.items():
                 if funcidx not in self.native:
                     self.native[funcidx] = entry

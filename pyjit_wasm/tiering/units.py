@@ -2,14 +2,18 @@
 from pyjit_wasm import config
 
 
-def brief_functions(module, facts):
-    """{funcidx: whether it reaches imports} of defined functions that cannot run long: no loops, nothing
-    indirect or bulk, and only calls of such functions or imports, with a bounded total of instructions.
-    They keep the GIL, if what they import is Python, which releases it by itself."""
-    first, cost, reaching = module.imported_funcs, {}, set()
-    for start in range(first, len(module.funcs)):
-        _cost(module, facts, start, cost, reaching)
-    return {f: f in reaching for f, c in cost.items() if c <= config.BRIEF_INSTRUCTIONS}
+class Brief:
+    """Which functions cannot run long: no loops, nothing indirect or bulk, and only calls of such functions or imports,
+    with a bounded total of instructions. They keep the GIL, if what they import is Python, which releases it by
+    itself."""
+
+    def __init__(self, module, facts):
+        self._module, self._facts, self._cost, self._reaching = module, facts, {}, set()
+
+    def get(self, funcidx):
+        """Of a brief function whether it reaches imports, None of others."""
+        _cost(self._module, self._facts, funcidx, self._cost, self._reaching)
+        return funcidx in self._reaching if self._cost[funcidx] <= config.BRIEF_INSTRUCTIONS else None
 
 
 def _cost(module, facts, start, cost, reaching):
@@ -78,12 +82,43 @@ def inside(code, funcidx):
     return members, [f for f in members if f not in code.native], (funcidx,)
 
 
+def over_arrays(code, funcidx):
+    """Plan for the loop that calls a function for the elements of arrays: it and what it calls."""
+    return reachable(code, funcidx, config.UNIT_INSTRUCTIONS), (), (), (funcidx,)
+
+
+def partition(code):
+    """{funcidx: (members, entries)} of all functions: what jit mode compiles together, whatever is called first. A small
+    module is one unit, whose functions that only direct calls reach need no entry. A large one is divided into
+    neighbourhoods, from functions that no other calls on, exports first, so that callers come before what they call."""
+    everything = range(code.first, len(code.module.funcs))
+    if code.facts.instructions <= config.MODULE_UNIT_INSTRUCTIONS:
+        return dict.fromkeys(everything, (frozenset(everything), sorted(escaping(code.module))))
+    called = frozenset().union(*[fact.calls for fact in code.facts])
+    exported = {e.index for e in code.module.exports if e.kind == "func"}
+    placed = {}
+    for root in sorted(everything, key=lambda funcidx: (funcidx in called, funcidx not in exported, funcidx)):
+        _divide(code, root, placed)
+    return placed
+
+
+def _divide(code, root, placed):
+    """Put `root` and all functions that it calls, directly or not, into units."""
+    waiting = [root]
+    for funcidx in waiting:
+        if funcidx < code.first or funcidx in placed:
+            continue
+        members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS, placed)
+        unit = frozenset(members), sorted(members)
+        placed.update(dict.fromkeys(members, unit))
+        waiting += sorted({callee for member in members for callee in code.facts[member - code.first].calls})
+
+
 def lazy(code, funcidx):
-    """Plan for jit mode, when `funcidx` is first called: a small module as a whole, of a large one a
-    neighbourhood without what is compiled already. Functions that only direct calls reach need no entry."""
-    total = sum(f.instructions for f in code.facts)
-    if total <= config.MODULE_UNIT_INSTRUCTIONS and not code.units:
-        members = set(range(code.first, len(code.module.funcs)))
-        return members, sorted(escaping(code.module) | {funcidx}), ()
-    members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS, code.native)
-    return members, sorted(members), ()
+    """Plan for jit mode, when `funcidx` is first called: its unit of the partition. Where that has no entry for it, because
+    only direct calls reach it, the mode has changed while its caller was running: a neighbourhood without what is compiled."""
+    members, entries = code.partition[funcidx]
+    if funcidx not in entries:
+        members = reachable(code, funcidx, config.JIT_UNIT_INSTRUCTIONS, code.native)
+        entries = sorted(members)
+    return members, entries, ()

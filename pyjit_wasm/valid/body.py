@@ -54,10 +54,11 @@ class Body:
     """`locals`: types; `assigned`: locals that surely have a value, None if every one has a default;
     `initialized`: those that got one in the open blocks, in order; `height`: that of the innermost frame;
     `globals`: those in scope; the facts are collected in `has_loop`, `calls`, `tail_calls`, `exceptions`,
-    `legacy_exceptions`, `indirect`, `bulk` and `heap`."""
+    `legacy_exceptions`, `indirect`, `bulk`, `writes_references` and `heap`."""
 
     __slots__ = ("module", "globals", "locals", "assigned", "initialized", "stack", "frames", "height", "results",
-                 "has_loop", "calls", "tail_calls", "exceptions", "legacy_exceptions", "indirect", "bulk", "heap")
+                 "has_loop", "calls", "tail_calls", "exceptions", "legacy_exceptions", "indirect", "bulk", "writes_references",
+                 "heap")
 
     def __init__(self, module, globals_, results, params=(), runs=()):
         self.module, self.globals, self.results = module, globals_, results
@@ -69,7 +70,7 @@ class Body:
         self.stack, self.frames = [], []
         self.calls, self.heap = set(), None
         self.has_loop = self.tail_calls = self.exceptions = self.legacy_exceptions = False
-        self.indirect = self.bulk = False
+        self.indirect = self.bulk = self.writes_references = False
         self.enter("function", (), results)
 
     def enter(self, mnemonic, params, results):

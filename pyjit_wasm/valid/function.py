@@ -3,6 +3,7 @@ from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.errors import ValidationError
 from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.valid.body import Body
+from pyjit_wasm.valid.facts import Facts
 from pyjit_wasm.valid.rules import SIGNATURES
 
 CONSTANT = frozenset([BY_NAME[mnemonic] for mnemonic in (
@@ -11,23 +12,6 @@ CONSTANT = frozenset([BY_NAME[mnemonic] for mnemonic in (
     "struct.new_default", "array.new", "array.new_default", "array.new_fixed", "any.convert_extern",
     "extern.convert_any")])
 GLOBAL_GET = BY_NAME["global.get"]
-
-
-class Facts:
-    """What the tiers want to know of a function: `instructions`, how many it has; `has_loop`; `calls`, the
-    function indices it calls directly; `tail_calls`, whether it has tail calls; `exceptions`, whether it
-    throws or catches, `legacy_exceptions`, in the older way; `indirect`, whether it calls through tables or
-    references; `bulk`, whether it has bulk or grow instructions on memories or tables; `heap`, an instruction
-    on the collected heap that it has, or None."""
-
-    __slots__ = ("instructions", "has_loop", "calls", "tail_calls", "exceptions", "legacy_exceptions", "indirect",
-                 "bulk", "heap")
-
-    def __init__(self, count, body):
-        self.instructions, self.has_loop, self.calls = count, body.has_loop, frozenset(body.calls)
-        self.tail_calls, self.exceptions = body.tail_calls, body.exceptions
-        self.legacy_exceptions = body.legacy_exceptions
-        self.indirect, self.bulk, self.heap = body.indirect, body.bulk, body.heap
 
 
 def check(body, sequence):
@@ -55,7 +39,7 @@ def check_function(module, deftype, code):
     body = Body(module, module.globals, comp.results, comp.params, code.locals)
     sequence = instructions(module, code.start, code.end)
     check(body, sequence)
-    return Facts(len(sequence), body)
+    return Facts(len(sequence), frozenset(body.calls), **{name: getattr(body, name) for name in Facts.__slots__[2:]})
 
 
 def check_constant(module, globals_, sequence, expected):

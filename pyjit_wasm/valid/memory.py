@@ -101,6 +101,7 @@ def table_get(body, imm):
 
 
 def table_set(body, imm):
+    body.writes_references = True
     tabletype = table(body, imm)
     body.pop_all((tabletype.addr, tabletype.elem))
 
@@ -110,19 +111,19 @@ def table_size(body, imm):
 
 
 def table_grow(body, imm):
-    body.bulk = True
+    body.bulk = body.writes_references = True
     tabletype = table(body, imm)
     body.apply((tabletype.elem, tabletype.addr), (tabletype.addr,))
 
 
 def table_fill(body, imm):
-    body.bulk = True
+    body.bulk = body.writes_references = True
     tabletype = table(body, imm)
     body.pop_all((tabletype.addr, tabletype.elem, tabletype.addr))
 
 
 def table_copy(body, imm):
-    body.bulk = True
+    body.bulk = body.writes_references = True
     target, source = [table(body, index) for index in imm]
     if not matches(source.elem, target.elem):
         raise ValidationError(f"type mismatch: source element type {source.elem} does not match {target.elem}")
@@ -131,7 +132,7 @@ def table_copy(body, imm):
 
 def table_init(body, imm):
     elemidx, tableidx = imm
-    body.bulk = True
+    body.bulk = body.writes_references = True
     tabletype, segment = table(body, tableidx), elem_segment(body, elemidx)
     if not matches(segment.reftype, tabletype.elem):
         raise ValidationError(f"type mismatch: element segment's type {segment.reftype} does not match "

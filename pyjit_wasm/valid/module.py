@@ -2,12 +2,14 @@
 from pyjit_wasm.errors import ValidationError
 from pyjit_wasm.types import matches
 from pyjit_wasm.valid.body import lookup
+from pyjit_wasm.valid.facts import ModuleFacts
 from pyjit_wasm.valid.function import check_constant, check_function
 from pyjit_wasm.valid.types import check_default, check_memory, check_table, check_tag, check_types
 
 
-def validate(module):
-    """Check that the module is valid, else raise ValidationError; the Facts of every defined function."""
+def validate(module, check_functions=None):
+    """Check that the module is valid, else raise ValidationError; the ModuleFacts. `check_functions(module)` checks the
+    functions and gives their facts, where not all are to be checked one by one."""
     check_types(module.types)
     for checked, types in ((check_tag, module.tags), (check_table, module.tables), (check_memory, module.mems)):
         for type_ in types:
@@ -18,8 +20,10 @@ def validate(module):
     check_segments(module)
     check_start(module)
     check_exports(module)
+    if check_functions is not None:
+        return check_functions(module)
     functions = zip(module.funcs[module.imported_funcs:], module.codes, strict=True)
-    return tuple([check_function(module, deftype, code) for deftype, code in functions])
+    return ModuleFacts(check_function(module, deftype, code) for deftype, code in functions)
 
 
 def check_tables(module, globals_):

@@ -1,6 +1,6 @@
 """Rules of variable instructions (spec 3.4.4)."""
 from pyjit_wasm.errors import ValidationError
-from pyjit_wasm.types import defaultable
+from pyjit_wasm.types import RefType, defaultable
 from pyjit_wasm.valid.body import lookup
 
 
@@ -39,6 +39,8 @@ def global_set(body, imm):
     variable = lookup(body.globals, imm, "global")
     if not variable.mutable:
         raise ValidationError(f"immutable global {imm}")
+    if isinstance(variable.valtype, RefType):
+        body.writes_references = True
     body.pop(variable.valtype)
 
 

@@ -1,10 +1,14 @@
 """System calls: from Python functions that raise to host functions that answer an errno."""
+import errno
 from operator import and_
-from struct import error as StructError
 
 from . import abi
 
 _MASKS = {"I": 0xFFFF_FFFF, "Q": 0xFFFF_FFFF_FFFF_FFFF, "q": -1}
+
+# the WASI number of every host errno; names are the same, EOPNOTSUPP is ENOTSUP, and EIO stands for the rest
+_ERRNOS = {number: getattr(abi, name, abi.EIO) for number, name in errno.errorcode.items()}
+_ERRNOS[errno.EOPNOTSUPP] = abi.ENOTSUP
 
 
 class Failure(Exception):
@@ -15,32 +19,28 @@ class Failure(Exception):
         self.errno = errno
 
 
-def host_function(function, wasi, parameters):
-    """The callable a module imports: `function(wasi, *arguments)`, its arguments made unsigned as
+def host_function(function, guest, parameters):
+    """The callable a module imports: `function(guest, *arguments)`, its arguments made unsigned as
     `parameters` (codes of `abi.SIGNATURES`) says, answering an errno.
 
-    An access outside memory, which `struct` and `guest` notice, is EFAULT; an OSError is the errno
-    of the same name.
+    A Failure and an OSError become their errno; other exceptions pass through.
     """
     masks = tuple([_MASKS[code] for code in parameters])
 
     def call(*arguments):
         try:
-            function(wasi, *map(and_, arguments, masks))
+            function(guest, *map(and_, arguments, masks))
         except Failure as failure:
             return failure.errno
-        except StructError:
-            return abi.EFAULT
         except OSError as error:
-            return _errno_of(error)
+            return errno_of(error)
         return abi.ESUCCESS
 
     return call
 
 
-def _errno_of(error):
-    """The WASI errno of an OSError; EIO when WASI has none of that name."""
-    import errno
-    if error.errno == errno.EOPNOTSUPP:     # ENOTSUP elsewhere than on Linux
-        return abi.ENOTSUP
-    return getattr(abi, errno.errorcode.get(error.errno, "EIO"), abi.EIO)
+def errno_of(error):
+    """The WASI number of an OSError."""
+    if error.errno is None and isinstance(error, TimeoutError):    # a socket's own timeout
+        return abi.ETIMEDOUT
+    return _ERRNOS.get(error.errno, abi.EIO)

@@ -1,125 +1,91 @@
-"""Descriptors: the table of open ones, and the streams behind 0, 1 and 2.
+"""Descriptors: the table of open ones, and what they have in common.
 
-A stream answers as in wasmtime: its file type is CHARACTER_DEVICE if it is a terminal, else UNKNOWN
-(wasi-libc takes every character device for a terminal, so that /dev/null would be line buffered),
-and it never seeks.
+A descriptor has the rights that it was opened with and that the guest has not given up. Calls that make no sense for
+its kind fail with the errno that wasmtime answers, before rights are looked at. A descriptor is closed by forgetting it.
 """
-import os
-
+from ..config import WASI_DESCRIPTORS
 from . import abi
 from .calls import Failure
 
-_IOV_MAX = 1024     # what Linux takes in one readv or writev; the rest is for the guest's next call
+_DIRECTIONS = abi.RIGHT_FD_READ | abi.RIGHT_FD_WRITE
 
 
 class DescriptorTable(dict):
     """Open descriptors by number. Looking up one that is not open raises Failure(EBADF)."""
 
+    def __init__(self):
+        self._lowest = 0    # no number below is free
+
     def __missing__(self, fd):
         raise Failure(abi.EBADF)
 
+    def with_right(self, fd, rights):
+        """The descriptor `fd`, which must have all `rights` that apply to its kind. Raises Failure: EBADF if it is
+        not open or does not read or write, else ENOTCAPABLE."""
+        descriptor = self[fd]
+        missing = rights & ~descriptor.rights & descriptor.applicable
+        if missing:
+            raise Failure(abi.EBADF if missing & _DIRECTIONS else abi.ENOTCAPABLE)
+        return descriptor
+
+    def add(self, descriptor):
+        """Give the descriptor the lowest free number and return it. Raises Failure(EMFILE) if there are too many."""
+        if len(self) >= WASI_DESCRIPTORS:
+            raise Failure(abi.EMFILE)
+        fd = self._lowest
+        while self.setdefault(fd, descriptor) is not descriptor:    # another thread may add one too
+            fd += 1
+        self._lowest = fd + 1
+        return fd
+
+    def remove(self, fd):
+        """Forget the descriptor `fd`. Raises Failure(EBADF)."""
+        if self.pop(fd, None) is None:
+            raise Failure(abi.EBADF)
+        self._lowest = min(self._lowest, fd)
+
+
+def fails(errno):
+    """A method that always raises Failure(errno)."""
+    def fail(self, *arguments):
+        raise Failure(errno)
+    return fail
+
 
 class Descriptor:
-    """What a file descriptor refers to: `filetype`, `flags` (fdflags) and `rights`.
+    """What a file descriptor refers to: `filetype`, `flags` (fdflags), `rights` and `inheriting`. `applicable` are
+    the rights that make sense for its kind.
 
-    `fileno` is the host descriptor to poll, None if it is always ready. Guest memory is passed as a
-    list of byte views.
+    `fileno` is the host descriptor to poll, None if it is always ready. `preopen` is the name of a preopened
+    directory, bytes. Guest memory is passed as a list of byte views; `read` and `write` return how many bytes were
+    read, 0 at the end, or written, maybe not all.
     """
 
     __slots__ = ()
-    filetype, flags, rights, fileno = abi.FILETYPE_UNKNOWN, 0, 0, None
+    filetype, flags, rights, inheriting, applicable = abi.FILETYPE_UNKNOWN, 0, 0, 0, 0
+    fileno = preopen = None
 
-    def read(self, buffers):
-        """Fill the buffers in order; return how many bytes were read, 0 at the end."""
-        raise Failure(abi.EBADF)
-
-    def write(self, buffers):
-        """Write the buffers in order; return how many bytes were, maybe not all."""
-        raise Failure(abi.EBADF)
-
-
-class _HostStream(Descriptor):
-    """A stream on the host descriptor `fileno`, which stays open when the guest closes its own."""
-
-    __slots__ = ("fileno",)
-
-    def __init__(self, fileno):
-        self.fileno = fileno
+    read = write = pread = pwrite = seek = tell = fails(abi.EBADF)
+    advise = allocate = sync = datasync = set_size = set_times = set_flags = entries = fails(abi.EBADF)
 
     @property
-    def filetype(self):
-        return abi.FILETYPE_CHARACTER_DEVICE if os.isatty(self.fileno) else abi.FILETYPE_UNKNOWN
+    def folder(self):
+        """The folder that paths start at. Failure(EBADF) if it is no directory."""
+        raise Failure(abi.EBADF)
+
+    def stat(self):
+        """The fields of `abi.FILESTAT`."""
+        return 0, 0, self.filetype, 0, 0, 0, 0, 0
+
+    def available(self):
+        """How many bytes can be read or written at once, for a poll; 1 if that is not known, as in wasmtime."""
+        return 1
 
 
-class HostInput(_HostStream):
-    """Standard input from a host descriptor."""
+class Opened(Descriptor):
+    """A descriptor that the guest got by a call, with rights of its own."""
 
-    __slots__ = ()
-    rights = abi.RIGHT_FD_READ
+    __slots__ = ("rights", "inheriting", "flags")
 
-    def read(self, buffers):
-        return os.readv(self.fileno, buffers[:_IOV_MAX])
-
-
-class HostOutput(_HostStream):
-    """Standard output or error to a host descriptor."""
-
-    __slots__ = ()
-    rights = abi.RIGHT_FD_WRITE
-
-    def write(self, buffers):
-        if len(buffers) == 1:
-            return os.write(self.fileno, buffers[0])
-        return os.writev(self.fileno, buffers[:_IOV_MAX])
-
-
-class FileInput(Descriptor):
-    """Standard input from a binary file object; one that has `read1` gives what it has at hand."""
-
-    __slots__ = ("_read",)
-    rights = abi.RIGHT_FD_READ
-
-    def __init__(self, file):
-        self._read = getattr(file, "read1", file.read)
-
-    def read(self, buffers):
-        data = self._read(sum(map(len, buffers)))
-        if data is None:
-            raise Failure(abi.EAGAIN)
-        start = 0
-        for buffer in buffers:
-            part = data[start:start + len(buffer)]
-            buffer[:len(part)] = part
-            start += len(part)
-        return len(data)
-
-
-class FileOutput(Descriptor):
-    """Standard output or error to a binary file object: its `write` is given bytes and returns how
-    many it took, None for all."""
-
-    __slots__ = ("_write",)
-    rights = abi.RIGHT_FD_WRITE
-
-    def __init__(self, file):
-        self._write = file.write
-
-    def write(self, buffers):
-        data = b"".join(buffers)
-        count = self._write(data)
-        return len(data) if count is None else count
-
-
-def input_stream(source):
-    """The descriptor for `source`: a host descriptor, bytes or a binary file object."""
-    if isinstance(source, int):
-        return HostInput(source)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        from io import BytesIO
-        source = BytesIO(source)
-    return FileInput(source)
-
-
-def output_stream(sink):
-    """The descriptor for `sink`: a host descriptor or a binary file object."""
-    return HostOutput(sink) if isinstance(sink, int) else FileOutput(sink)
+    def __init__(self, rights, inheriting, flags=0):
+        self.rights, self.inheriting, self.flags = rights & self.applicable, inheriting, flags

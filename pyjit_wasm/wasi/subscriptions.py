@@ -4,11 +4,11 @@ import time
 
 from . import abi
 from .calls import Failure
-from .guest import span
 from .process_calls import CLOCKS
 
+_MOST = 4096    # subscriptions in one call
+
 _LONGEST_WAIT = 86_400 * 10**9      # ns; `poll` counts ms in an int, so longer waits are repeated
-_UNKNOWN_SIZE = 1                   # bytes ready; wasmtime's answer for streams
 _BROKEN = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 # eventtype: (right the descriptor needs, what to poll for)
@@ -53,7 +53,7 @@ class _Clock(_Subscription):
 
     __slots__ = ("deadline",)
 
-    def __init__(self, wasi, userdata, eventtype, clock, timeout, precision, flags):
+    def __init__(self, guest, userdata, eventtype, clock, timeout, precision, flags):
         super().__init__(userdata, eventtype)
         if clock not in (abi.CLOCK_REALTIME, abi.CLOCK_MONOTONIC):
             raise Failure(abi.ENOTSUP if clock in CLOCKS else abi.EINVAL)
@@ -69,56 +69,68 @@ class _Clock(_Subscription):
 class _HostStream(_Subscription):
     """A stream on a host descriptor."""
 
-    __slots__ = ("fileno", "interest")
+    __slots__ = ("descriptor", "fileno", "interest")
 
-    def __init__(self, userdata, eventtype, fileno, interest):
+    def __init__(self, userdata, eventtype, descriptor, interest):
         super().__init__(userdata, eventtype)
-        self.fileno, self.interest = fileno, interest
+        self.descriptor, self.fileno, self.interest = descriptor, descriptor.fileno, interest
 
     def occurred(self, revents):
         """The event, if the stream is ready, hung up or broken, else None."""
         signals = revents.get(self.fileno, 0)
         if not signals & (self.interest | _BROKEN):
             return None
-        error = abi.EBADF if signals & select.POLLNVAL else abi.ESUCCESS
+        if signals & select.POLLNVAL:
+            return self.event(abi.EBADF)
         hangup = abi.EVENT_FD_READWRITE_HANGUP if signals & select.POLLHUP else 0
-        return self.event(error, _UNKNOWN_SIZE, hangup)
+        return self.event(nbytes=self.descriptor.available(), flags=hangup)
 
 
-def _stream(wasi, userdata, eventtype, fd, *_):
-    descriptor = wasi.descriptors[fd]
+def _stream(guest, userdata, eventtype, fd, *_):
     right, interest = _STREAM_INTERESTS[eventtype]
+    descriptor = guest.descriptors.with_right(fd, abi.RIGHT_POLL_FD_READWRITE | right)
     if not descriptor.rights & right:
         raise Failure(abi.EBADF)
     if descriptor.fileno is None:
-        return _Immediate(userdata, eventtype, abi.ESUCCESS, _UNKNOWN_SIZE)
-    return _HostStream(userdata, eventtype, descriptor.fileno, interest)
+        return _Immediate(userdata, eventtype, abi.ESUCCESS, descriptor.available())
+    return _HostStream(userdata, eventtype, descriptor, interest)
 
 
 _KINDS = {abi.EVENTTYPE_CLOCK: _Clock, abi.EVENTTYPE_FD_READ: _stream, abi.EVENTTYPE_FD_WRITE: _stream}
 
 
-def _subscription(wasi, userdata, eventtype, *fields):
+def _subscription(guest, userdata, eventtype, *fields):
     if eventtype not in _KINDS:
         raise Failure(abi.EINVAL)
     try:
-        return _KINDS[eventtype](wasi, userdata, eventtype, *fields)
+        return _KINDS[eventtype](guest, userdata, eventtype, *fields)
     except Failure as failure:
         return _Immediate(userdata, eventtype, failure.errno, 0)
 
 
-def poll_oneoff(wasi, subscriptions, events, count, stored):
+def stored_subscriptions(guest, address, count):
+    """The fields of `abi.SUBSCRIPTION` for each of `count` at `address`."""
+    return abi.SUBSCRIPTION.iter_unpack(bytes(guest.span(address, count * abi.SUBSCRIPTION.size)))
+
+
+def unstable_subscriptions(guest, address, count):
+    """The same of `wasi_unstable`, whose clocks have one field more."""
+    records = bytes(guest.span(address, count * abi.UNSTABLE_SUBSCRIPTION.size))
+    for userdata, tag, fd, clock, *rest in abi.UNSTABLE_SUBSCRIPTION.iter_unpack(records):
+        yield userdata, tag, clock if tag == abi.EVENTTYPE_CLOCK else fd, *rest
+
+
+def poll_oneoff(guest, subscriptions, events, count, stored, decode=stored_subscriptions):
     """Wait until one of the `count` subscriptions stored at `subscriptions` occurs. Store every event
     that has at `events` and their number at `stored`. Raises Failure(EINVAL) if there is nothing to
-    wait for or something unknown; an error of one subscription is told by its event."""
-    if not count:
+    wait for, too much or something unknown; an error of one subscription is told by its event."""
+    if not 0 < count <= _MOST:
         raise Failure(abi.EINVAL)
-    records = bytes(span(memoryview(wasi.memory), subscriptions, count * abi.SUBSCRIPTION.size))
-    occurred = _first_events([_subscription(wasi, *fields) for fields in abi.SUBSCRIPTION.iter_unpack(records)])
-    view = memoryview(wasi.memory)      # anew, since memory may have grown
+    results, number = guest.span(events, count * abi.EVENT.size), guest.span(stored, abi.U32.size)
+    occurred = _first_events([_subscription(guest, *fields) for fields in decode(guest, subscriptions, count)])
     for index, event in enumerate(occurred):
-        abi.EVENT.pack_into(view, events + index * abi.EVENT.size, *event)
-    abi.U32.pack_into(view, stored, len(occurred))
+        abi.EVENT.pack_into(results, index * abi.EVENT.size, *event)
+    abi.U32.pack_into(number, 0, len(occurred))
 
 
 def _first_events(awaited):

@@ -1,0 +1,28 @@
+"""For type checkers: the names that `__init__.py` imports when they are first used."""
+from pyjit_wasm.engine import Engine as Engine, Module as Module
+from pyjit_wasm.errors import (
+    DecodeError as DecodeError, Exhaustion as Exhaustion, Frame as Frame, InternalError as InternalError,
+    Interrupted as Interrupted, InUseError as InUseError, LinkError as LinkError, ParseError as ParseError, Trap as Trap,
+    UnsupportedError as UnsupportedError, ValidationError as ValidationError, WasiExit as WasiExit,
+    WasmError as WasmError, WasmException as WasmException)
+from pyjit_wasm.exec_env import ExecEnv as ExecEnv
+from pyjit_wasm.externs import Global as Global, Table as Table
+from pyjit_wasm.function import Function as Function
+from pyjit_wasm.host_signature import HostFunction as HostFunction, host_function as host_function
+from pyjit_wasm.instance import Instance as Instance, load as load
+from pyjit_wasm.linker import Linker as Linker
+from pyjit_wasm.memory import Memory as Memory
+from pyjit_wasm.programs import run as run
+from pyjit_wasm.tag import Tag as Tag
+from pyjit_wasm.types import (
+    ExportType as ExportType, FuncType as FuncType, GlobalType as GlobalType, ImportType as ImportType,
+    Limits as Limits, MemType as MemType, RefType as RefType, TableType as TableType, TagType as TagType)
+from pyjit_wasm.wasi import CAPTURE as CAPTURE, MemoryTree as MemoryTree, ReadOnly as ReadOnly, Wasi as Wasi
+
+__version__: str
+__all__ = [
+    "CAPTURE", "DecodeError", "Engine", "ExecEnv", "Exhaustion", "ExportType", "Frame", "FuncType", "Function", "Global",
+    "GlobalType", "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits",
+    "LinkError", "Linker", "MemType", "Memory", "MemoryTree", "Module", "ParseError", "ReadOnly", "RefType", "Table",
+    "TableType", "Tag", "TagType", "Trap", "UnsupportedError", "ValidationError", "Wasi", "WasiExit", "WasmError",
+    "WasmException", "host_function", "load", "run"]

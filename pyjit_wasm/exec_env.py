@@ -1,0 +1,111 @@
+"""wasm.ExecEnv: what runs wasm needs one (first seed; WAMR: wasm_exec_env_t)."""
+import threading
+import time
+
+from pyjit_wasm import function, pickling
+from pyjit_wasm.engine import check_stack_size
+from pyjit_wasm.errors import Interrupted
+from pyjit_wasm.instance import Instance
+from pyjit_wasm.runtime import exec_env, interrupts
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05  # seconds
+
+
+class ExecEnv:
+    """An execution environment for `instance`: a stack buffer of `stack_size` bytes (zeroed; default the instance's; 0: none,
+    then only compiled code runs) and the state of calls. `user_data` is yours.
+
+    One thread at a time runs the exec_envs of an instance; those of an instance whose memory is shared run in parallel.
+    A call in a second thread raises InUseError. `close`, or the end of a `with` block, gives the stack buffer back.
+    """
+
+    __reduce_ex__ = pickling.refuse
+
+    def __init__(self, instance: Instance, stack_size: int | None = None, user_data: object = None) -> None:
+        inst = instance._inst
+        self._set(inst.new_exec_env(inst.stack_size if stack_size is None else check_stack_size(stack_size)), inst)
+        self.user_data = user_data
+
+    def _set(self, env, inst):
+        self._env, self._inst = env, inst
+        self._functions = {}
+        self.user_data = None
+        env.public = self
+        return self
+
+    @property
+    def instance(self) -> Instance:
+        """The Instance it was made for."""
+        return Instance._of(self._inst)
+
+    @property
+    def stack_size(self) -> int:
+        """Bytes of the stack buffer."""
+        return self._env.stack_size
+
+    def function(self, name: "str | int | function.Function") -> "function.Function":
+        """A function that runs in this exec_env: of that name or index, as for `Instance.function`, or the same as
+        another. KeyError without such a function."""
+        found = name if isinstance(name, function.Function) else self.instance.function(name)
+        bound = self._functions.get(found)
+        if bound is None:
+            bound = self._functions[found] = function.bind(found, self._env)
+        return bound
+
+    def call(self, name: "str | int | function.Function", *arguments: object) -> object:
+        """Call a function in this exec_env."""
+        return self.function(name)(*arguments)
+
+    def interrupt(self, error: BaseException | None = None) -> bool:
+        """Have the call that is running in this exec_env raise `error`, an Interrupted unless one is given. To be called from
+        another thread; it returns at once: whether a call is running. The exception comes when the call is in wasm
+        or comes back to it from a host function."""
+        return _insist(interrupts.Interrupt(self._env, error or Interrupted("interrupted by another thread")))
+
+    def check(self) -> None:
+        """Raise what C code that called wasm through a function pointer of this exec_env (`Function.c_function`) could not be
+        told. Without that, the next call from Python does."""
+        error = self._env.take_pending()
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        """Give the stack buffer back; calls raise InUseError from now on. InUseError if a call is running."""
+        self._env.close()
+
+    def __enter__(self) -> "ExecEnv":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<wasm exec_env: stack of {self.stack_size} bytes{', closed' if self._env.closed else ''}>"
+
+
+def current() -> ExecEnv | None:
+    """The ExecEnv that called the host function which asks, or None outside of calls (WAMR: the first parameter of
+    native functions)."""
+    env = exec_env.current()
+    return None if env is None else of_runtime(env)
+
+
+def of_runtime(env):
+    """The ExecEnv of a `runtime.exec_env.ExecEnv`, None of one that belongs to no instance."""
+    inst = env.instance and env.instance()
+    return inst and (env.public or object.__new__(ExecEnv)._set(env, inst))
+
+
+def _insist(interrupt):
+    """Poke until the exception was raised or the call has ended."""
+    if not interrupt.poke():
+        return False
+    threading.Thread(target=_poke, args=(interrupt,), daemon=True, name="pyjit_wasm interrupt").start()
+    return True
+
+
+def _poke(interrupt):
+    pause = _FIRST_PAUSE
+    while interrupt.poke():
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)

@@ -1,0 +1,272 @@
+"""Execution environments, who may run them, and interrupts from other threads."""
+import ctypes
+import gc
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+import pyjit_wasm as wasm
+from pyjit_wasm.exec_env import current
+
+RECURSION = """(module (func $down (export "down") (param i32) (result i32)
+  (if (result i32) (local.get 0) (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+    (else (i32.const 0)))))"""
+LOOPS = """(module (import "m" "f" (func $f)) (memory 1) (type $v (func)) (table funcref (elem $step))
+  (global $n (mut i64) (i64.const 0))
+  (func $step (global.set $n (i64.add (global.get $n) (i64.const 1))))
+  (func (export "forever") (loop $l (br $l)))
+  (func (export "calls") (loop $l (call $step) (br $l)))
+  (func (export "indirect") (loop $l (call_indirect (type $v) (i32.const 0)) (br $l)))
+  (func (export "fill") (loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 60000)) (br $l)))
+  (func (export "grow") (loop $l (drop (memory.grow (i32.const 0))) (br $l)))
+  (func (export "host") (loop $l (call $f) (br $l)))
+  (func (export "ok") (result i32) (i32.const 42)))"""
+ENDLESS = ("forever", "calls", "indirect", "fill", "grow", "host")
+
+
+def in_thread(function, *arguments):
+    """A thread that calls it; `.error` and `.result` when it has ended."""
+    def run():
+        try:
+            thread.result = function(*arguments)
+        except BaseException as error:  # looked at by the test
+            thread.error = error
+    thread = threading.Thread(target=run, daemon=True)
+    thread.result = thread.error = None
+    thread.start()
+    return thread
+
+
+def wait_until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_stack_size(load):
+    inst = load(RECURSION, stack_size=1 << 20)
+    small = wasm.ExecEnv(inst, 4096)
+    assert small.stack_size == 4096 and wasm.ExecEnv(inst).stack_size == 1 << 20
+    assert small.call("down", 10) == inst.exports.down(10) == 10
+    if inst.mode == "interp":
+        with pytest.raises(wasm.Exhaustion):
+            small.call("down", 1000)
+        assert wasm.ExecEnv(inst, 1 << 20).call("down", 1000) == 1000
+    with pytest.raises(ValueError):
+        wasm.ExecEnv(inst, -1)
+
+
+def test_functions_of_an_exec_env(load):
+    inst = load(RECURSION)
+    env = wasm.ExecEnv(inst, user_data=[1])
+    assert env.instance is inst and env.user_data == [1]
+    assert env.function("down") is env.function("down") is env.function(inst.exports.down)
+    assert env.function("down") == inst.exports.down and env.function(0)(7) == 7
+    with pytest.raises(KeyError):
+        env.function("up")
+
+
+def test_current(load):
+    seen = []
+    inst = load('(module (import "m" "f" (func $f)) (func (export "g") (call $f)))', {"m": {"f": lambda: seen.append(current())}})
+    env = wasm.ExecEnv(inst)
+    env.call("g")
+    inst.exports.g()
+    assert seen[0] is env and seen[1] is not env and seen[1].instance is inst
+    assert current() is None
+
+
+def test_close(load):
+    inst = load(RECURSION)
+    with wasm.ExecEnv(inst) as env:
+        down = env.function("down")
+        assert down(3) == 3
+    with pytest.raises(wasm.InUseError, match="closed"):
+        down(3)
+    env.close()
+    assert inst.exports.down(3) == 3
+
+
+def test_close_while_running(load):
+    inst = load('(module (import "m" "f" (func $f)) (func (export "g") (call $f)))', {"m": {"f": lambda: current().close()}})
+    with pytest.raises(wasm.InUseError, match="running"):
+        inst.exports.g()
+
+
+def test_lifetime(load):
+    inst = load(RECURSION)
+    env = wasm.ExecEnv(inst)
+    env.call("down", 1)
+    dead = weakref.ref(env._env), weakref.ref(inst)
+    del env, inst
+    gc.collect()
+    assert [d() for d in dead] == [None, None]
+
+
+def test_exec_envs_of_one_instance_exclude_each_other(load):
+    entered, leave = threading.Event(), threading.Event()
+    inst = load(LOOPS, {"m": {"f": lambda: (entered.set(), leave.wait())[0]}})
+    first, second = wasm.ExecEnv(inst), wasm.ExecEnv(inst)
+    thread = in_thread(first.function("host"))
+    entered.wait(20)
+    for env in (first, second):
+        with pytest.raises(wasm.InUseError):
+            env.call("ok")
+    with pytest.raises(wasm.InUseError):
+        inst.exports.ok()
+    leave.set()
+    first.interrupt()
+    thread.join(20)
+    assert isinstance(thread.error, wasm.Interrupted)
+    assert second.call("ok") == inst.exports.ok() == 42
+
+
+def test_instances_that_share_state_exclude_each_other(load):
+    """One that is only reached through another's calls is protected too."""
+    entered, leave = threading.Event(), threading.Event()
+    inner = load(LOOPS, {"m": {"f": lambda: (entered.set(), leave.wait())[0]}})
+    outer = load('(module (import "i" "host" (func $f)) (func (export "g") (call $f)))', {"i": inner.exports})
+    other = load('(module (func (export "ok") (result i32) (i32.const 1)))')
+    thread = in_thread(outer.exports.g)
+    entered.wait(20)
+    with pytest.raises(wasm.InUseError):
+        inner.exports.ok()
+    with pytest.raises(wasm.InUseError):
+        load('(module (import "i" "ok" (func (result i32))))', {"i": inner.exports})
+    assert other.exports.ok() == 1
+    leave.set()
+    outer.interrupt()
+    thread.join(20)
+    assert isinstance(thread.error, wasm.Interrupted)
+    assert inner.exports.ok() == 42
+
+
+@pytest.mark.parametrize("kind", ("(memory 1)", "(table 1 funcref)", "(global (mut i32) (i32.const 0))"))
+def test_sharing_joins(load, kind):
+    made = {"(memory": wasm.Memory(1), "(table": wasm.Table(1), "(global": wasm.Global("i32", 0, mutable=True)}[kind.split()[0]]
+    type = kind.replace(" (i32.const 0)", "")
+    one, two = (load(f'(module (import "m" "x" {type}) (func (export "f") (loop $l (br $l))) '
+                     '(func (export "ok") (result i32) (i32.const 42)))', {"m": {"x": made}}) for _ in range(2))
+    thread = in_thread(one.exports.f)
+    wait_until(lambda: one._inst.exec_env.thread)
+    with pytest.raises(wasm.InUseError):
+        two.exports.ok()
+    one.interrupt()
+    thread.join(20)
+    assert two.exports.ok() == 42
+
+
+def test_a_constant_is_not_shared_state(load):
+    constant = wasm.Global("i32", 5)
+    one, two = (load('(module (import "m" "x" (global i32)) (func (export "f") (loop $l (br $l))) '
+                     '(func (export "ok") (result i32) (global.get 0)))', {"m": {"x": constant}}) for _ in range(2))
+    thread = in_thread(one.exports.f)
+    wait_until(lambda: one._inst.exec_env.thread)
+    assert two.exports.ok() == 5
+    one.interrupt()
+    thread.join(20)
+
+
+def test_exec_envs_of_a_shared_memory_run_in_parallel(load):
+    inst = load("""(module (memory (export "memory") 1 1 shared)
+      (func (export "meet") (param i32)
+        (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
+        (loop $l (br_if $l (i32.lt_u (i32.atomic.load (i32.const 0)) (local.get 0))))
+        (loop $m (drop (i32.atomic.rmw.add (i32.const 4) (i32.const 1)))
+          (br_if $m (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))""")
+    envs = [wasm.ExecEnv(inst) for _ in range(3)]
+    threads = [in_thread(env.function("meet"), 3) for env in envs]
+    for thread in threads:
+        thread.join(20)
+        assert thread.error is None and not thread.is_alive()
+    assert inst.exports.memory[:8] == b"\3\0\0\0\x09\0\0\0"
+
+
+# --- interrupts
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_interrupt_a_thread(load_bounded, name):
+    inst = load_bounded(LOOPS, {"m": {"f": lambda: time.sleep(0.0005)}})
+    for _ in range(3):
+        thread = in_thread(inst.exports[name])
+        wait_until(lambda: inst._inst.exec_env.thread)
+        start = time.perf_counter()
+        assert inst.interrupt()
+        thread.join(20)
+        assert isinstance(thread.error, wasm.Interrupted) and time.perf_counter() - start < 1
+        assert inst.exports.ok() == 42
+    assert not inst.interrupt()
+
+
+def test_interrupt_the_main_thread(load):
+    inst = load(LOOPS, {"m": {"f": lambda: None}})
+    for name in ("forever", "host"):
+        threading.Timer(0.05, inst.interrupt, (TimeoutError("late"),)).start()
+        with pytest.raises(TimeoutError, match="late"):
+            inst.exports[name]()
+    assert inst.exports.ok() == 42
+
+
+def test_interrupt_inside_another_instance(load):
+    """The exception is raised where the thread is, and comes out of the call that was to be interrupted."""
+    inner = load(LOOPS, {"m": {"f": lambda: None}})
+    outer = load('(module (import "m" "f" (func $f)) (func (export "g") (call $f)))',
+                 {"m": {"f": lambda: inner.exports.forever()}})
+    thread = in_thread(outer.exports.g)
+    wait_until(lambda: inner._inst.exec_env.thread)
+    assert outer.interrupt()
+    thread.join(20)
+    assert isinstance(thread.error, wasm.Interrupted)
+
+
+def test_interrupt_a_wait(load):
+    inst = load("""(module (memory 1 1 shared) (func (export "f") (result i32)
+      (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))""")
+    thread = in_thread(inst.exports.f)
+    wait_until(lambda: inst._inst.exec_env.waiting)
+    inst.interrupt()
+    thread.join(20)
+    assert isinstance(thread.error, wasm.Interrupted)
+
+
+def test_a_catch_all_does_not_catch_an_interrupt(load):
+    inst = load("""(module (func (export "f") (loop $again (block $caught
+      (try_table (catch_all $caught) (loop $l (br $l)))) (br $again))))""")
+    thread = in_thread(inst.exports.f)
+    wait_until(lambda: inst._inst.exec_env.thread)
+    inst.interrupt()
+    thread.join(20)
+    assert isinstance(thread.error, wasm.Interrupted)
+
+
+def test_nothing_stays_requested(load):
+    """An interrupt is for what runs: the next call is not hit."""
+    inst = load("""(module (func (export "f") (param i32) (loop $l
+      (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))) (func (export "ok") (result i32) (i32.const 42)))""")
+    hit = 0
+    for _ in range(100):
+        thread = in_thread(inst.exports.f, 2000)
+        inst.interrupt()
+        thread.join(20)
+        hit += thread.error is not None
+        time.sleep(0.002)
+        assert inst.exports.ok() == 42
+    assert hit < 100 or sys.getswitchinterval() < 0.005
+
+
+def test_check(load):
+    """What C could not be told."""
+    inst = load("(module (func (export \"f\") (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0))))")
+    env = wasm.ExecEnv(inst)
+    pointer = inst.exports.f.c_function(env)
+    env.check()
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int32)
+    assert prototype(pointer.address)(0) == 0
+    with pytest.raises(wasm.Trap, match="divide by zero"):
+        env.check()
+    env.check()
+    assert prototype(pointer.address)(1) == 1
