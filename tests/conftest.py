@@ -70,5 +70,6 @@ def load(source, imports=None, mode="interp", stack_size=None, **settings):
 
 def _child(code, prelude=True, timeout=60, **environment):
     code = (_PRELUDE if prelude else "") + textwrap.dedent(code)
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=timeout,
+    # -P: the package that is tested, not what lies in the working directory
+    return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=timeout,
                           env={**os.environ, **environment}, check=False)
