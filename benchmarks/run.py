@@ -121,7 +121,8 @@ def calls_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[s
 
 def native_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
     table = native_calls.measure(arguments.modes, arguments.rounds)
-    return f"## Calls without Python\n\nIn loops, the loop included.\n\n{report.calls_section(table)}", table
+    section = report.nanoseconds_section(table, "ns a call", 1)
+    return f"## Calls without Python\n\nIn loops, the loop included.\n\n{section}", table
 
 
 def arrays_part(arguments: argparse.Namespace, _kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
