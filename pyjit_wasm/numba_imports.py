@@ -1,5 +1,6 @@
-"""numba's compiled functions as imports: `@cfunc` objects as they are, `@njit` functions behind a C function that is
-compiled here, which hands their exceptions on to the caller of wasm."""
+"""numba's compiled functions as imports: behind a C function that is compiled here, which hands their exceptions on to the
+caller of wasm. The C function that a `@cfunc` is itself would print them, and takes twice as long; it is called where its
+types are not only numbers."""
 import weakref
 
 from numba.core import cgutils, types
@@ -24,9 +25,10 @@ def c_function(thing, functype):
     if isinstance(thing, CFunc):
         results = [] if thing._sig.return_type == types.void else [_value_type(thing._sig.return_type)]
         own = foreign.signature([_value_type(t) for t in thing._sig.args], results)
-        return None if own is None else (thing.address, own)
+        if own != functype or not all(t in NUMBA_TYPES.values() for t in thing._sig.args):
+            return None if own is None else (thing.address, own)
     numbers = all(t in NUMBA_TYPES for t in (*functype.params, *functype.results))
-    on_cpu = isinstance(thing, Dispatcher) and thing.targetdescr is cpu_target
+    on_cpu = isinstance(thing, CFunc) or isinstance(thing, Dispatcher) and thing.targetdescr is cpu_target
     if not on_cpu or not numbers or not abi.in_registers(functype.results):
         return None
     found = _compiled.setdefault(thing, {})
@@ -35,7 +37,7 @@ def c_function(thing, functype):
     return found[functype] and (found[functype][0], functype)
 
 
-_compiled = weakref.WeakKeyDictionary()  # Dispatcher: {FuncType: (address of the C function, the library it is in)}
+_compiled = weakref.WeakKeyDictionary()  # Dispatcher or CFunc: {FuncType: (address of the C function, the library it is in)}
 
 
 def _value_type(kind):
@@ -47,16 +49,14 @@ def _value_type(kind):
 
 
 @global_compiler_lock
-def _compile(dispatcher, functype):
+def _compile(thing, functype):
     """(address of a C function, what keeps it), None if numba runs the function in object mode."""
-    name = dispatcher.py_func.__name__
+    name = thing.__name__
     params = tuple([NUMBA_TYPES[t] for t in functype.params])
     try:
-        if params not in dispatcher.overloads:
-            dispatcher.compile(params)
+        compiled = _by_numba(thing, params)
     except (NumbaError, TypeError, RuntimeError) as error:  # its errors; too few types; only declared types are allowed
         raise TypeError(f"{functype} wanted, numba cannot compile {name}() for that: {error}") from error
-    compiled = dispatcher.overloads[params]
     if compiled.objectmode:
         return None
     if not _fits(compiled.signature.return_type, functype.results):
@@ -71,6 +71,15 @@ def _compile(dispatcher, functype):
     library.add_linking_library(compiled.library)
     library.finalize()
     return library.get_pointer_to_function(symbol), library
+
+
+def _by_numba(thing, params):
+    """numba's own result of compiling it for these types."""
+    if isinstance(thing, CFunc):
+        return thing._compiler.compile(thing._sig.args, thing._sig.return_type)
+    if params not in thing.overloads:
+        thing.compile(params)
+    return thing.overloads[params]
 
 
 def _items(restype, count):

@@ -188,13 +188,17 @@ def test_cfunc(load):
     assert load(caller("i64 f32", ""), {"c": {"f": nothing}}).exports.run(0, 1.0) is None
 
 
-def test_a_cfunc_prints_its_exceptions(load, monkeypatch):
-    """As numba documents."""
+def test_exceptions_of_a_cfunc(load, monkeypatch):
+    """They come out, and are not printed as where C calls it. One with pointers is called as C would, and numba prints."""
     seen = []
     monkeypatch.setattr(sys, "unraisablehook", lambda args: seen.append(args.exc_type))
     run = load(caller("i32", "i32"), {"c": {"f": cfunc("int32(int32)")(lambda n: 10 // n)}}).exports.run
-    run(0)
-    assert seen == [ZeroDivisionError] and run(5) == 2
+    with pytest.raises(ZeroDivisionError):
+        run(0)
+    assert seen == [] and run(5) == 2
+    run = load(caller("i64", "i32"), {"c": {"f": cfunc("int32(voidptr)")(lambda p: 10 // (p is None))}}).exports.run
+    run(8)
+    assert seen == [ZeroDivisionError]
 
 
 # --- wasm functions in compiled code
