@@ -96,6 +96,15 @@ def test_all_of_it():
     assert not unknown
 
 
+@pytest.mark.parametrize("source", (
+    f"(module (func {'(i32.const 0)' * 70_000} (unreachable)))", "(module (func " + "(block " * 11_000 + ")" * 11_000 + "))"))
+def test_more_than_the_kernels_have_room_for(source):
+    """Operands, blocks: `valid.function` checks those."""
+    unknown, binary = [], assemble(source)
+    assert in_bulk(binary, unknown) == one_by_one(binary) != "refused"
+    assert unknown == [0]
+
+
 def test_a_large_module(engine, monkeypatch):
     """Through the public API: it runs, and a faulty function is refused with the message and offset of `valid.function`."""
     monkeypatch.setattr("pyjit_wasm.config.BULK_VALIDATION", 0)

@@ -26,7 +26,7 @@ class KeptCode:
         self._name = objects.entry("threaded", code.digest + str(code.explicit).encode())
         self._names, self._found, self._new = [], {}, {}
         self._read()
-        self._finalizer = weakref.finalize(code, _write, self._name, self._names, self._found, self._new, self._handlers)
+        weakref.finalize(code, _write, self._name, self._names, self._found, self._new, self._handlers)
 
     def _read(self):
         data = cache.fetch(self._name)
@@ -49,7 +49,7 @@ class KeptCode:
     def note(self, funcidx, made):
         """Keep what has been translated."""
         if not made.attempts:
-            self._new[funcidx] = bytes(made.buffer), made.starts, made.offsets, made.loops
+            self._new[funcidx] = made
 
 
 def _write(name, names, found, new, handlers):
@@ -57,10 +57,10 @@ def _write(name, names, found, new, handlers):
         return
     numbers = {handler: number for number, handler in enumerate(names)}
     by_address = {address: handler for handler, address in handlers.items()}
-    for funcidx, (code, starts, offsets, loops) in new.items():
-        code = bytearray(code)
-        for start in starts:
+    for funcidx, made in new.items():
+        code = bytearray(made.buffer)
+        for start in made.starts:
             handler = by_address[_WORD.unpack_from(code, start)[0]]
             _WORD.pack_into(code, start, numbers.setdefault(handler, len(numbers)))
-        found[funcidx] = bytes(code), starts.tobytes(), offsets.tobytes(), loops
+        found[funcidx] = bytes(code), made.starts.tobytes(), made.offsets.tobytes(), made.loops
     cache.store(name, marshal.dumps((list(numbers), found)))

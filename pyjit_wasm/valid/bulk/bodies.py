@@ -33,7 +33,9 @@ def opcode(at: i64, data: u8):
 
 
 def expand_locals(at: i64, locals: i32, valtypes: i32, start, count, runs: i32, run, last):
-    """Fill in the types of the locals, parameters first."""
+    """Fill in the types of the locals, parameters first. Whether there is room."""
+    if count > LOCALS:
+        return 0
     total = 0
     while total < count:
         locals[total] = valtypes[start + total]

@@ -6,7 +6,7 @@ from pyjit_wasm import types
 from pyjit_wasm.opcodes import BY_CODE
 from pyjit_wasm.types import FuncType, RefType, defaultable
 from pyjit_wasm.valid.bulk import state
-from pyjit_wasm.valid.rules import SIGNATURES
+from pyjit_wasm.valid.rules import LANES, SIGNATURES
 
 _KNOWN = {types.I32: state.I32, types.I64: state.I64, types.F32: state.F32, types.F64: state.F64, types.V128: state.V128,
           types.FUNCREF: state.FUNCREF, types.EXTERNREF: state.EXTERNREF, types.EXNREF: state.EXNREF,
@@ -25,7 +25,6 @@ _OWN |= {"br_if": state.BR_IF, "br_table": state.BR_TABLE, "call_indirect": stat
          "throw_ref": state.THROW_REF, "try_table": state.TRY_TABLE}
 _CONSTANTS = {("i32",): (state.CONST32, 0), ("i64",): (state.CONST64, 0), ("f32",): (state.BYTES, 4), ("f64",): (state.BYTES, 8),
               ("v128",): (state.BYTES, 16), ("zero",): (state.ZERO, 0), ("lanes",): (state.SHUFFLE, 0)}
-_LANES = {"i8x16": 16, "i16x8": 8, "i32x4": 4, "i64x2": 2, "f32x4": 4, "f64x2": 2}
 
 
 def _rows():
@@ -49,7 +48,7 @@ def _kind(op):
     if not op.imm:
         return (state.SIMPLE if SIGNATURES[op][3] is None else state.UNKNOWN), 0
     if op.imm == ("laneidx",):
-        return state.LANE, _LANES[op.mnemonic.split(".")[0]]
+        return state.LANE, LANES[op.mnemonic.split(".")[0]]
     if op.imm[0] == "memarg":
         kind = {("memarg",): state.ACCESS, ("memarg", "laneidx"): state.LANE_ACCESS}[op.imm]
         return kind, op.access.bit_length() - 1 | 128 * op.atomic
@@ -85,7 +84,8 @@ class Tables:
             self._add((), (valtype,))
         places = {id(t): i for i, t in reversed(list(enumerate(module.types)))}
         self.func_sigs = array("i", [places[id(t)] for t in module.funcs])
-        self.func_refs = array("i", [self.number(RefType(False, t)) for t in module.funcs])
+        references = array("i", [self.number(RefType(False, t)) for t in module.types])
+        self.func_refs = array("i", [references[index] for index in self.func_sigs])
         self.func_count = len(module.funcs)
         self.globals = array("i", [n for g in module.globals for n in (self.number(g.valtype), g.mutable)])
         self.global_count = len(module.globals)
