@@ -68,6 +68,7 @@ def test_cancelled_while_it_waits_for_a_coroutine(load):
     seen = []
 
     async def slow(number):
+        seen.append("started")
         try:
             await asyncio.sleep(100)
         except asyncio.CancelledError:
@@ -76,10 +77,14 @@ def test_cancelled_while_it_waits_for_a_coroutine(load):
     inst = load(MODULE, {"m": {"get": slow}})
 
     async def main():
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(inst.exports.twice.call_async(1), 0.05)
+        call = asyncio.ensure_future(inst.exports.twice.call_async(1))
+        while not seen:
+            await asyncio.sleep(0.001)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
     asyncio.run(main())
-    assert seen == ["cancelled"] and inst.exports.ok() == 42
+    assert seen == ["started", "cancelled"] and inst.exports.ok() == 42
 
 
 def test_errors(load, inst):

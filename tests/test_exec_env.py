@@ -1,7 +1,6 @@
 """Execution environments, who may run them, and interrupts from other threads."""
 import ctypes
 import gc
-import sys
 import threading
 import time
 import weakref
@@ -247,15 +246,12 @@ def test_nothing_stays_requested(load):
     """An interrupt is for what runs: the next call is not hit."""
     inst = load("""(module (func (export "f") (param i32) (loop $l
       (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))) (func (export "ok") (result i32) (i32.const 42)))""")
-    hit = 0
     for _ in range(100):
         thread = in_thread(inst.exports.f, 2000)
         inst.interrupt()
         thread.join(20)
-        hit += thread.error is not None
         time.sleep(0.002)
         assert inst.exports.ok() == 42
-    assert hit < 100 or sys.getswitchinterval() < 0.005
 
 
 def test_check(load):
