@@ -1,6 +1,7 @@
 """Every limit and threshold, once. Sizes in bytes unless the name says otherwise."""
 
 MODES = ("interp", "jit", "tiered")
+PLAIN, CALLS, OPCODES, STEPPING = "", "calls", "opcodes", "stepping"  # variants of a module's code
 
 PAGE = 65536                            # a WebAssembly page
 DEFAULT_STACK_SIZE = 1 << 20            # exec_env stack buffer when the caller names none

@@ -55,11 +55,11 @@ class Interpreter:
         """Address of the handler that a pc is in."""
         return self._addresses[bisect.bisect(self._addresses, address) - 1]
 
-    def translate(self, module, funcidx, layout):
-        """ThreadedCode of a function. Raises FrameTooLarge."""
+    def translate(self, module, funcidx, layout, variant):
+        """ThreadedCode of a function, in a variant (see `tiering.module_code`). Raises FrameTooLarge."""
         from pyjit_wasm.interp import threaded  # not needed where everything is compiled
 
-        return threaded.translate(module, funcidx, layout, self.handlers)
+        return threaded.translate(module, funcidx, layout, self.handlers, variant)
 
 
 def handlers_object(explicit):

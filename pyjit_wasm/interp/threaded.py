@@ -10,6 +10,7 @@ import struct
 import weakref
 from array import array
 
+from pyjit_wasm import config
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.operands import Operands
 from pyjit_wasm.runtime import trace
@@ -109,8 +110,8 @@ class Writer:
             _DISPLACEMENT(self.code, place, label.position - start)
 
 
-def translate(module, funcidx, layout, handlers):
-    """Body to ThreadedCode. `handlers`: {form name: address}. Raises FrameTooLarge."""
+def translate(module, funcidx, layout, handlers, variant=config.PLAIN):
+    """Body to ThreadedCode of a variant. `handlers`: {form name: address}. Raises FrameTooLarge."""
     writer = Writer(handlers)
     operands = Operands(module, funcidx, layout, writer)
     operands.run()

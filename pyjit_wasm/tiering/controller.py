@@ -3,6 +3,7 @@ import ctypes
 
 from pyjit_wasm import config
 from pyjit_wasm.codegen import abi, native
+from pyjit_wasm.config import STEPPING
 from pyjit_wasm.runtime import process
 from pyjit_wasm.runtime.layout import BATCH, FUNC, INSTANCE_OBJECT, THREAD
 from pyjit_wasm.runtime.services import provides
@@ -29,7 +30,7 @@ def prepare(func, _from_interpreter, _):
     code = instance.code
     arguments = _arguments(code.module.funcs[funcidx].comp)
     with code.lock:
-        if instance.mode == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
+        if code.mode_of(instance) == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
             if funcidx not in code.native:
                 code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)")
         else:
@@ -73,7 +74,7 @@ def tier_up(func, loop, _):
     native code that takes over at the loop header, or 0: go on."""
     instance, funcidx = running_instance(func)
     code = instance.code
-    if instance.mode != "tiered":
+    if code.mode_of(instance) != "tiered":
         _word(func + FUNC.counter).value = NEVER
         return 0
     _word(func + FUNC.counter).value = config.TIER_UP_RETRY
@@ -94,7 +95,7 @@ def prepare_batch(site, *_):
     to be a call, until its instance's mode changes."""
     instance, funcidx = running_instance(_word(site + BATCH.func).value)
     code = instance.code
-    if instance.mode == "interp" or code.status:
+    if code.mode_of(instance) == "interp" or code.status:
         _word(site + BATCH.left).value = NEVER
         return 0
     with code.lock:
@@ -135,16 +136,17 @@ class Tier(str):
 def tier(instance, funcidx):
     """The Tier of a function of an instance."""
     code = instance.code
-    if instance.mode != "interp" and funcidx in code.native:
+    mode = code.mode_of(instance)
+    if mode != "interp" and funcidx in code.native:
         return Tier("native", code.reasons[funcidx])
     if code.threaded.get(funcidx) == TOO_LARGE:
         return Tier("native", code.reasons.get(funcidx, "its frame is too large for the interpreter"))
-    if instance.mode == "jit":
+    if mode == "jit":
         return Tier("native", "not called yet: compiled before its first call (mode jit)")
     if funcidx not in code.threaded:
         return Tier("interp", "not called yet")
-    if instance.mode == "interp":
-        return Tier("interp", "mode interp")
+    if mode == "interp":
+        return Tier("interp", f"mode {instance.mode}, single steps" if code.variant == STEPPING else "mode interp")
     if funcidx in code.failed:
         return Tier("interp", f"compilation failed: {code.failed[funcidx]}")
     if {(funcidx, False), (funcidx, True)} & code.waiting:

@@ -1,6 +1,9 @@
 """Everything that was made of a module's functions: threaded code, native units, and per mode the
 template of an instance's FUNC array. All instances of a module share it.
 
+Of a module there are *variants* of code, made when they are wanted: as it is, with counters, for single steps. An
+instance runs one of them and can be moved to another at any time.
+
 A FUNC's `entry` and `ip` are the only links between tiers:
 
     state            entry                    ip
@@ -18,6 +21,7 @@ from pyjit_wasm import config
 from pyjit_wasm.codegen import cache, native, objects
 from pyjit_wasm.codegen.compiled import CompiledUnit
 from pyjit_wasm.codegen.unit import Unit
+from pyjit_wasm.config import PLAIN, STEPPING
 from pyjit_wasm.errors import FrameTooLarge
 from pyjit_wasm.interp.interpreter import interpreter
 from pyjit_wasm.runtime import sharing
@@ -30,25 +34,38 @@ NEVER = 1 << 62
 
 
 class ModuleCode:
-    """`module`, its `facts` (one for each defined function), and `settings` (an Engine's)."""
+    """`module`, its `facts` (one for each defined function), and `settings` (an Engine's). `plain`: the ModuleCode that
+    this is a `variant` of."""
 
-    def __init__(self, module, facts, settings):
+    def __init__(self, module, facts, settings, plain=None, variant=PLAIN):
         self.module, self.facts, self.settings = module, facts, settings
-        self.layout = InstanceLayout(module)
+        self.variant, self._variants = variant, plain._variants if plain else {PLAIN: self}
+        self.layout = plain.layout if plain else InstanceLayout(module)
         self.explicit = settings.memory_bounds == "explicit"
         self.first = module.imported_funcs
         self.threaded, self.native, self.loops, self.batches, self.units = {}, {}, {}, {}, []
         self.reasons, self.failed = {}, {}  # funcidx: why it is compiled; why it could not be
         self.waiting = set()  # (funcidx, in_loop) that the background compiler was asked for
         self.instances = weakref.WeakSet()
-        self.lock = RLock()
+        self.lock = plain.lock if plain else RLock()
         self._templates, self._digest, self._partition = {}, None, None
         self.status = bool(module.tags) or facts.exceptions  # functions return one
         if self.status:
             from pyjit_wasm.interp import unwind  # noqa: F401  its services
 
-        self.brief = units.Brief(module, facts)
+        self.brief = plain.brief if plain else units.Brief(module, facts)
         self.writes_references = sharing.writes_references(module, facts)
+
+    def in_variant(self, name):
+        """The ModuleCode of the same module in a variant."""
+        with self.lock:
+            if name not in self._variants:
+                self._variants[name] = ModuleCode(self.module, self.facts, self.settings, self._variants[PLAIN], name)
+            return self._variants[name]
+
+    def mode_of(self, instance):
+        """The mode in which an instance runs this code."""
+        return "interp" if self.variant == STEPPING else instance.mode
 
     @property
     def digest(self):
@@ -124,7 +141,7 @@ class ModuleCode:
     def _swap(self, instance, funcidx):
         """Bring one FUNC up to date; its state's counter. Other threads may be calling it: while it has the
         handler of native code for its ip, its entry must be native code."""
-        entry, ip, counter = self.state(funcidx, instance.mode)
+        entry, ip, counter = self.state(funcidx, self.mode_of(instance))
         func = instance.func_address(funcidx)
         words = self._places(funcidx, entry, ip)
         interpreted = ip == native.prepare_code or entry == self.trampolines(funcidx).to_interp
@@ -144,7 +161,7 @@ class ModuleCode:
     def place_functions(self, instance):
         """Fill in a new instance's FUNC array."""
         with self.lock:  # the template must not change before the instance is known
-            template = self.template(instance.mode)
+            template = self.template(self.mode_of(instance))
             if template:
                 first = instance.address + self.layout.first_func
                 ctypes.memmove(first, bytes(template), len(template))
@@ -154,11 +171,23 @@ class ModuleCode:
     def switch_mode(self, instance):
         """Bring an instance's FUNC array to its `mode`; calls in progress go on as they are."""
         with self.lock:
-            for funcidx in range(self.first, len(self.module.funcs)):
-                counter = self._swap(instance, funcidx)
-                ctypes.c_uint64.from_address(instance.func_address(funcidx) + FUNC.counter).value = counter
-            for site in list(instance.batches.values()):
-                site[BATCH.code // 8], site[BATCH.left // 8] = 0, config.BATCH_ELEMENTS
+            self._switch(instance, range(self.first, len(self.module.funcs)))
+
+    def adopt(self, instance):
+        """Have an instance that ran another variant run this one; calls in progress go on as they are."""
+        with self.lock:
+            before, instance.code = instance.code, self
+            before.instances.discard(instance)
+            self.instances.add(instance)
+            self._switch(instance, {*before.native, *before.threaded, *self.native, *self.threaded})
+
+    def _switch(self, instance, functions):
+        """Give FUNCs their state and a new countdown."""
+        for funcidx in functions:
+            counter = self._swap(instance, funcidx)
+            ctypes.c_uint64.from_address(instance.func_address(funcidx) + FUNC.counter).value = counter
+        for site in list(instance.batches.values()):
+            site[BATCH.code // 8], site[BATCH.left // 8] = 0, config.BATCH_ELEMENTS
 
     # --- making code
 
@@ -176,7 +205,7 @@ class ModuleCode:
     def _translate(self, funcidx):
         found = self.kept.get(funcidx) if self.kept else None
         if found is None:
-            found = interpreter(self.explicit).translate(self.module, funcidx, self.layout)
+            found = interpreter(self.explicit).translate(self.module, funcidx, self.layout, self.variant)
             if self.kept:
                 self.kept.note(funcidx, found)
         return found
@@ -184,7 +213,7 @@ class ModuleCode:
     @functools.cached_property
     def kept(self):
         """What is kept on disk of its threaded code, None of small modules."""
-        if not self.settings.cache or len(self.module.data) < config.KEPT_CODE:
+        if self.variant or not self.settings.cache or len(self.module.data) < config.KEPT_CODE:
             return None
         from pyjit_wasm.tiering.kept_code import KeptCode
 
