@@ -18,6 +18,10 @@ CODE_ARENA = 1 << 30                    # address space for each kind of generat
 MAX_FRAME_SLOTS = 30_000                # above, operands do not fit signed 16-bit slot numbers
 MAX_TRACE = 128                         # innermost frames kept of a trap
 
+SAMPLE_DEPTH = 512                      # words of the innermost stacks in a sample
+SAMPLE_RING = 1 << 20                   # buffer for the samples of a thread
+SAMPLE_RINGS = 64                       # threads that are sampled at once
+
 TIER_UP_THRESHOLD = 2_000               # calls plus loop iterations before a function is hot
 TIER_UP_RETRY = 1_000                   # events between two looks whether compiled code has come
 UNIT_INSTRUCTIONS = 6_000               # wasm instructions compiled together when tiering up

@@ -5,10 +5,14 @@ re-entrant, and marks by `_setjmp` where traps come back to. A caller from Pytho
 not, and may come from a thread that Python does not know.
 """
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import CALL_SITE, EXEC_ENV, PYTHON_EXCEPTION, RUNTIME, SERVICE, THREAD
+from pyjit_wasm.runtime.layout import CALL_SITE, ENTRY, EXEC_ENV, PYTHON_EXCEPTION, RUNTIME, SERVICE, THREAD
 
 SAVED = (EXEC_ENV.jmp, EXEC_ENV.top, EXEC_ENV.exit_fp, EXEC_ENV.activation, EXEC_ENV.entry_fp, EXEC_ENV.thread,
          EXEC_ENV.native_limit, EXEC_ENV.tstate)
+# (whether it is the exec_env's or the THREAD's, its offset there, its offset in ENTRY)
+_OUTER = ((True, EXEC_ENV.activation, ENTRY.activation), (True, EXEC_ENV.exit_fp, ENTRY.exit_fp),
+          (True, EXEC_ENV.entry_fp, ENTRY.entry_fp), (False, THREAD.outside, ENTRY.outside),
+          (False, THREAD.func, ENTRY.func), (False, THREAD.python, ENTRY.python), (False, THREAD.entry, ENTRY.previous))
 _JMP_BUF = "[40 x i64], align 16"
 
 # what entries from C need besides `codegen.support.DECLARATIONS`
@@ -27,6 +31,7 @@ class Entry:
     def __init__(self, f, site, from_c=False):
         self.f, self.from_c = f, from_c
         self.jmp, self.saved = f.let(f"alloca {_JMP_BUF}"), f.let(f"alloca [{len(SAVED)} x i64]")
+        self.entry = f.let(f"alloca [{ENTRY.size} x i8], align 8")
         self.site = site
         self.env, self.func = f.load("ptr", site, CALL_SITE.env), f.load("ptr", site, CALL_SITE.func)
         self.released = "null"  # the caller's PyThreadState if it is without the GIL
@@ -40,6 +45,7 @@ class Entry:
         self.outer = f.load("ptr", "%thread", THREAD.env)
         for i, offset in enumerate(SAVED):
             f.store("i64", f.load("i64", env, offset), self.saved, 8 * i)
+        self._keep_outer()
         frame = f.let("call ptr @llvm.frameaddress.p0(i32 0)")
         limit = f.load("ptr", "%thread", THREAD.native_limit)
         f.store("ptr", limit, env, EXEC_ENV.native_limit)
@@ -78,10 +84,38 @@ class Entry:
         for i, offset in enumerate(SAVED):
             f.store("i64", f.load("i64", self.saved, 8 * i), self.env, offset)
         f.store("ptr", self.outer, "%thread", THREAD.env)
+        self._restore_outer()
         outermost = f.let(f"icmp eq ptr {self.owner_before}, null")  # a request is for what runs now
         request = f.load("i64", self.env, EXEC_ENV.request)
         f.store("i64", f.let(f"select i1 {outermost}, i64 0, i64 {request}"), self.env, EXEC_ENV.request)
         f.do(f"store atomic ptr {self.owner_before}, ptr {self.owner} release, align 8")  # perhaps without the GIL: the last
+
+    def _keep_outer(self):
+        """What stack walks want to know of the wasm that waits for this entry."""
+        f = self.f
+        self.nested = f.let(f"icmp ne ptr {self.outer}, null")
+        f.branch(self.nested, "nested", "outermost")
+        f.label("nested")
+        f.store("ptr", self.outer, self.entry, ENTRY.env)
+        for source, offset, place in _OUTER:
+            f.store("i64", f.load("i64", self.outer if source else "%thread", offset), self.entry, place)
+        f.store("ptr", self.entry, "%thread", THREAD.entry)
+        f.do("br label %outermost")
+        f.label("outermost")
+        f.store("i64", "0", "%thread", THREAD.outside)
+        f.store("i64", "0", "%thread", THREAD.python)
+
+    def _restore_outer(self):
+        f = self.f
+        outer, done = f.new_label("outer"), f.new_label("outer")
+        f.store("i64", "0", "%thread", THREAD.outside)
+        f.branch(self.nested, outer, done)
+        f.label(outer)
+        for source, offset, place in _OUTER:
+            if not source:
+                f.store("i64", f.load("i64", self.entry, place), "%thread", offset)
+        f.do(f"br label %{done}")
+        f.label(done)
 
     def failures(self):
         f, env = self.f, self.env

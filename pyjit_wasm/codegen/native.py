@@ -33,13 +33,13 @@ prepare_code = ctypes.addressof(_prepare)   # threaded code of functions that ar
 
 def support_object():
     """The first arguments of `objects.build` for the support object."""
-    return "support", f"{signals.RETRY_SIGNAL} {MEM_POINTER}", _support_source, "full"
+    return "support", f"{signals.RETRY_SIGNAL} {signals.SAMPLE_SIGNAL} {MEM_POINTER}", _support_source, "full"
 
 
 def _support_source():
     from pyjit_wasm.codegen import support
 
-    return support.source(signals.RETRY_SIGNAL, MEM_POINTER, _HEAD)
+    return support.source(signals.RETRY_SIGNAL, signals.SAMPLE_SIGNAL, MEM_POINTER, _HEAD)
 
 
 def load_support():
@@ -50,7 +50,7 @@ def load_support():
             if _support is None:
                 loaded = loader.load(objects.build(*support_object(), use_cache), arena.host, externals)
                 externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith("rt_"))
-                signals.install(loaded.symbols["rt_on_fault"], loaded.symbols["rt_on_interrupt"])
+                signals.install(*(loaded.symbols[f"rt_on_{what}"] for what in ("fault", "interrupt", "sample")))
                 for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add")):
                     process.put(place, loaded.symbols[name])
                 _prepare[0] = loaded.symbols["rt_prepare"]

@@ -4,31 +4,31 @@ from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, RUNTIME, THREAD
 
 # ucontext_t on x86-64 Linux: the registers start at byte 40
-_REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
+REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
     "r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip".split())}
-_SIGINFO_CODE, _SIGINFO_ADDRESS = 8, 16
+SIGINFO_CODE, _SIGINFO_ADDRESS = 8, 16
 _SA_FLAGS, _SA_SIGINFO = 136, 4
 SIGINT = 2
 
 
-def _in_range(f, value, low, high):
+def in_range(f, value, low, high):
     """i1: runtime word `low` <= value < runtime word `high`."""
     above = f.let(f"icmp uge i64 {value}, {f.load('i64', '@runtime', low)}")
     below = f.let(f"icmp ult i64 {value}, {f.load('i64', '@runtime', high)}")
     return f.let(f"and i1 {above}, {below}")
 
 
-def _redirect(f, context, target, arguments, pushed):
+def redirect(f, context, target, arguments, pushed):
     """Make the interrupted thread go on in `target(arguments)`, as if called from the pc `pushed`."""
-    rsp = f.load("i64", context, _REGISTERS["rsp"])
+    rsp = f.load("i64", context, REGISTERS["rsp"])
     rsp = f.let(f"sub i64 {rsp}, 128")  # the red zone
     rsp = f.let(f"and i64 {rsp}, -16")
     rsp = f.let(f"sub i64 {rsp}, 8")
     f.store("i64", pushed, f.let(f"inttoptr i64 {rsp} to ptr"))
-    f.store("i64", rsp, context, _REGISTERS["rsp"])
-    f.store("ptr", f"@{target}", context, _REGISTERS["rip"])
+    f.store("i64", rsp, context, REGISTERS["rsp"])
+    f.store("ptr", f"@{target}", context, REGISTERS["rip"])
     for register, value in zip(("rdi", "rsi", "rdx", "rcx"), arguments):
-        f.store("i64", value, context, _REGISTERS[register])
+        f.store("i64", value, context, REGISTERS[register])
     f.do("ret void")
 
 
@@ -39,7 +39,7 @@ def _chain(f, old, signal, info, context):
     f.branch(f.let(f"icmp ule ptr {handler}, inttoptr (i64 1 to ptr)"), "default", "call")
     f.label("default")
     f.do(f"call i32 @sigaction(i32 {signal}, ptr {action}, ptr null)")
-    sent = f.let(f"icmp sle i32 {f.load('i32', info, _SIGINFO_CODE)}, 0")  # by somebody: it would not come again
+    sent = f.let(f"icmp sle i32 {f.load('i32', info, SIGINFO_CODE)}, 0")  # by somebody: it would not come again
     f.branch(sent, "again", "defaulted")
     f.label("again")
     f.do(f"call i32 @raise(i32 {signal})")
@@ -72,8 +72,8 @@ def _running(f, otherwise):
 def fault_handler():
     """SIGSEGV and SIGBUS: a guest access to a guard page becomes a trap, the rest is handed on."""
     f = Function("void", "rt_on_fault", "i32 %signal, ptr %info, ptr %context")
-    pc = f.load("i64", "%context", _REGISTERS["rip"])
-    f.branch(_in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "foreign")
+    pc = f.load("i64", "%context", REGISTERS["rip"])
+    f.branch(in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "foreign")
     f.label("guest")
     _, env = _running(f, "foreign")
     fault = f.load("i64", "%info", _SIGINFO_ADDRESS)
@@ -92,15 +92,15 @@ def fault_handler():
     f.do("br label %next")
     f.label("trap")
     env_word = f.let(f"ptrtoint ptr {env} to i64")
-    handlers = _in_range(f, pc, RUNTIME.handlers_lo, RUNTIME.handlers_hi)
-    vectors = _in_range(f, pc, RUNTIME.vectors_lo, RUNTIME.vectors_hi)
+    handlers = in_range(f, pc, RUNTIME.handlers_lo, RUNTIME.handlers_hi)
+    vectors = in_range(f, pc, RUNTIME.vectors_lo, RUNTIME.vectors_hi)
     f.branch(f.let(f"or i1 {handlers}, {vectors}"), "handler", "native")
     f.label("handler")
-    ip, fp = (f.load("i64", "%context", _REGISTERS[r]) for r in ("r12", "r13"))
-    _redirect(f, "%context", "rt_fault_at", (env_word, pc, ip, fp), pc)
+    ip, fp = (f.load("i64", "%context", REGISTERS[r]) for r in ("r12", "r13"))
+    redirect(f, "%context", "rt_fault_at", (env_word, pc, ip, fp), pc)
     f.label("native")
     # walks look up return addresses less one
-    _redirect(f, "%context", "rt_trap", (env_word, TRAP_CODE["out of bounds memory access"]),
+    redirect(f, "%context", "rt_trap", (env_word, TRAP_CODE["out of bounds memory access"]),
               f.let(f"add i64 {pc}, 1"))
     f.label("foreign")
     is_bus = f.let("icmp eq i32 %signal, 7")
@@ -143,8 +143,8 @@ def interrupt_handler(retry_signal):
     tstate = f.load("ptr", env, EXEC_ENV.tstate)  # with the GIL held Python will look by itself
     f.branch(f.let(f"icmp eq ptr {tstate}, null"), "done", "released")
     f.label("released")
-    pc = f.load("i64", "%context", _REGISTERS["rip"])
-    f.branch(_in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "later")
+    pc = f.load("i64", "%context", REGISTERS["rip"])
+    f.branch(in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "later")
     f.label("guest")
     f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
     f.store("ptr", "null", env, EXEC_ENV.tstate)
@@ -158,7 +158,7 @@ def interrupt_handler(retry_signal):
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)
     f.do("br label %done")
     f.label("raise")
-    _redirect(f, "%context", "rt_unwind", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
+    redirect(f, "%context", "rt_unwind", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
     f.label("later")
     f.store("i64", "1", thread, THREAD.interrupted)
     timer = f.load("ptr", "@runtime", RUNTIME.retry_timer)

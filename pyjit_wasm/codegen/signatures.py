@@ -16,7 +16,7 @@ from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, lay
                                     take_parameters, take_results)
 from pyjit_wasm.codegen.boxing import box, size_errors, unbox
 from pyjit_wasm.codegen.entries import Entry
-from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, give_gil, look_for_request, take_gil
+from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, come_back, give_gil, go_outside, look_for_request, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.codegen.tiers import between_tiers
 from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, SERVICE, THREAD
@@ -138,6 +138,7 @@ def py_host(s):
     """wasm to a Python callable. A Python exception unwinds to the entry and comes out unchanged."""
     f = s.native("py_host")
     array = f.let(f"alloca [{len(s.params) + 1} x ptr]")
+    thread = go_outside(f, "%func")
     tstate = take_gil(f)
     boxed = [box(f, c, v) for c, v in zip(s.params, s.names)]
     for i, item in enumerate(boxed):
@@ -155,12 +156,14 @@ def py_host(s):
     f.do(f"call void @Py_DecRef(ptr {result})")
     look_for_request(f, "failed")
     give_gil(f, tstate)
+    come_back(f, thread)
     give_back(f, s.result_types, values)
     size_errors(f, "unboxed")
     f.label("unboxed")
     f.do(f"call void @Py_DecRef(ptr {result})")
     f.do("br label %failed")
     f.label("failed")
+    come_back(f, thread)
     f.do("call void @rt_unwind(ptr %env)")
     f.do("unreachable")
     return str(f)
@@ -195,8 +198,10 @@ def c_host(s):
     f = s.native("c_host")
     host = f.load("ptr", "%func", FUNC.host)
     arguments = ", ".join(f"{t} {v}" for t, v in zip(s.types, s.names))
+    thread = go_outside(f, "%func")
     values = take_results(f, s.result_types, f"call {s.result} {host}({arguments})")
-    flag = f.load("i64", f.load("ptr", "%env", EXEC_ENV.thread), THREAD.interrupted)
+    come_back(f, thread)
+    flag = f.load("i64", thread, THREAD.interrupted)
     f.branch(f.let(f"icmp eq i64 {flag}, 0"), "done", "poll")
     f.label("poll")
     f.do("call void @rt_poll(ptr %env)")

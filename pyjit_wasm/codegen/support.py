@@ -3,9 +3,9 @@
 One object, loaded once per process into the host arena. Everything here is named `rt_*`. Guest code
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
-from pyjit_wasm.codegen import bulk, memory_object, pending, signal_handlers, tiers, unwinding
+from pyjit_wasm.codegen import bulk, memory_object, pending, sampling, signal_handlers, tiers, unwinding
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
-from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE
+from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
 DECLARATIONS = """
 @runtime = external constant i8
@@ -17,6 +17,9 @@ declare i64 @pthread_self() nounwind
 declare i32 @pthread_kill(i64, i32) nounwind
 declare i32 @sigaction(i32, ptr, ptr) nounwind
 declare i32 @raise(i32) nounwind
+declare i32 @gettid() nounwind
+declare i32 @clock_gettime(i32, ptr) nounwind
+declare i32 @PyErr_SetInterruptEx(i32) nounwind
 declare i32 @timer_settime(ptr, i32, ptr, ptr) nounwind
 declare ptr @malloc(i64) nounwind
 declare void @free(ptr) nounwind
@@ -87,6 +90,18 @@ def call_python(f, callable_offset, arguments):
     return result
 
 
+def go_outside(f, func="null"):
+    """Guest code calls the host from here, its host function `func`: stack walks start at this frame until `come_back`."""
+    thread = f.load("ptr", "%env", EXEC_ENV.thread)
+    f.store("ptr", func, thread, THREAD.func)
+    f.store("ptr", f.let("call ptr @llvm.frameaddress.p0(i32 0)"), thread, THREAD.outside)
+    return thread
+
+
+def come_back(f, thread):
+    f.store("ptr", "null", thread, THREAD.outside)
+
+
 def take_gil(f):
     """Take the GIL if %env runs without it; what to hand to `give_gil`."""
     tstate = f.load("ptr", "%env", EXEC_ENV.tstate)
@@ -138,6 +153,7 @@ def service():
     """`rt_service(env, which, a, b, c) -> i64`: ask Python for something; a Python exception unwinds.
     `rt_raise(which, a, b) -> null`: the same at an entry, where exceptions are returned to Python."""
     f = Function("i64", "rt_service", "ptr %env, i64 %which, i64 %a, i64 %b, i64 %c")
+    thread = go_outside(f)
     tstate = take_gil(f)
     boxed = [f.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in ("%which", "%a", "%b", "%c")]
     result = call_python(f, RUNTIME.service, boxed)
@@ -146,8 +162,10 @@ def service():
     f.do(f"call void @Py_DecRef(ptr {result})")
     look_for_request(f, "raised")
     give_gil(f, tstate)
+    come_back(f, thread)
     f.do(f"ret i64 {value}")
     f.label("raised")
+    come_back(f, thread)
     f.do("call void @rt_unwind(ptr %env)")
     f.do("unreachable")
     g = Function("ptr", "rt_raise", "i64 %which, i64 %a, i64 %b")
@@ -258,9 +276,10 @@ done:
 """
 
 
-def source(retry_signal, mem_offset, head):
+def source(retry_signal, sample_signal, mem_offset, head):
     """IR text of the whole support object."""
-    handlers = signal_handlers.fault_handler() + signal_handlers.interrupt_handler(retry_signal)
+    handlers = "".join((signal_handlers.fault_handler(), signal_handlers.interrupt_handler(retry_signal),
+                        sampling.source(sample_signal)))
     return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), handlers, check(), service(), exceptions(),
                     hold_exception(), other_type(), bulk.source(), link_functions(), memory_object.source(mem_offset, head),
                     pending.keep_error()))

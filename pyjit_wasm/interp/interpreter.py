@@ -30,13 +30,13 @@ class Interpreter:
         native.load_support()
         self._explicit, self._objects, self._addresses = explicit, [], []
         self.handlers = _Handlers(self._load_vectors)
-        self._load(handlers_object(explicit), RUNTIME.handlers_lo, RUNTIME.handlers_hi)
+        self._load(handlers_object(explicit), RUNTIME.checked_lo if explicit else RUNTIME.handlers_lo)
         native.set_handlers(self.handlers["exit"], self.handlers["unwind"])
 
     def _load_vectors(self):
-        self._load(vectors_object(self._explicit), RUNTIME.vectors_lo, RUNTIME.vectors_hi)
+        self._load(vectors_object(self._explicit), RUNTIME.checked_vectors_lo if self._explicit else RUNTIME.vectors_lo)
 
-    def _load(self, description, low, high):
+    def _load(self, description, word):
         """Load handlers, which may link against those there are; note their range in two runtime words."""
         data = objects.build(*description, native.use_cache)
         linkable = {f"h.{name}": address for name, address in self.handlers.items()}
@@ -45,9 +45,9 @@ class Interpreter:
         symbols = {name[2:]: a for name, a in loaded.symbols.items() if name.startswith("h.")}
         self._addresses = sorted((*self._addresses, *symbols.values()))
         start, end = loaded.text
+        process.put(word, start)
+        process.put(word + 8, end)
         if not self._explicit:  # only here can handlers fault
-            process.put(low, start)
-            process.put(high, end)
             trace.register(weakref.ref(self), start, end)
         self.handlers.update(symbols)
 

@@ -3,6 +3,7 @@
 All fields are eight bytes, so a struct is a list of names. `EXEC_ENV.top` is the byte offset of the
 field, `EXEC_ENV.size` the struct's size in bytes.
 """
+import types
 
 
 class Struct:
@@ -49,8 +50,19 @@ THREAD = Struct(
     "interrupted",    # a signal came where it could not be acted on: look at it soon
     "id",             # its pthread_t
     "batch_failed",   # a loop over arrays failed: its exception may still be set
+    # while guest code waits for the host:
+    "outside",        # machine frame that called out, else 0,
+    "func",           # FUNC of the host function, 0 of a service
+    "entry",          # the innermost ENTRY
+    "python",         # number of the Python stack below the innermost entry, 0 until it is wanted (runtime.samples)
+    "ring",           # RING that its samples go to,
+    "session",        # as long as that is RUNTIME.session,
+    "incomplete",     # the word of one in which the Python stack is missing
     "overflow",       # arguments and results that do not fit registers: 16 bytes each
 )
+
+# What an entry that wasm waits for, in the same thread, keeps of that: see EXEC_ENV and THREAD
+ENTRY = Struct("previous", "env", "activation", "exit_fp", "entry_fp", "outside", "func", "python")
 
 # What an export calls: exec_env, function, 1 when the GIL is kept; for callers from numba the trampoline `njit_enter`,
 # 0 until there is one.
@@ -90,21 +102,33 @@ ACTIVATION = Struct("previous", "frame", "exit_fp")
 FRAME = Struct("return_ip", "caller_fp")
 
 # Process-wide words that generated code reads; the loader gives them addresses.
-RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_lo", "vectors_hi", "ranges",
-                 "range_count", "thread_key", "service", "raise_trap", "old_segv", "old_bus", "old_int",
+RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_lo", "vectors_hi",
+                 "checked_lo", "checked_hi", "checked_vectors_lo", "checked_vectors_hi",  # handlers with explicit bounds
+                 "ranges", "range_count", "thread_key", "service", "raise_trap", "old_segv", "old_bus", "old_int",
                  "retry_timer", "main_thread",
                  "held",           # EXNs that native code has noted as held: a list by `next`,
                  "held_count",     # how many since the last collection,
                  "held_limit",     # after how many the next is due
                  "frame",          # functions: `rt_frame`,
                  "note_held",      # `rt_note_held`,
-                 "add")            # `rt_add`
+                 "add",            # `rt_add`
+                 "rings",          # the first of SAMPLE_RINGS,
+                 "session",        # during which samples are taken, 0: none are,
+                 "sample_python")  # whether with Python stacks
+
+# Where a thread's samples go: its native id, words written and read so far, samples lost; the samples follow
+RING = Struct("thread", "head", "tail", "lost")
+# A sample: words, state of the thread, si_code of the signal, nanoseconds (CLOCK_MONOTONIC), number of the Python stack; code
+# addresses follow, as `rt_outer` writes them
+SAMPLE = Struct("length", "where", "reason", "time", "python")
+SAMPLED = types.SimpleNamespace(outside=0, interpreted=1, native=2, runtime=3)  # SAMPLE.where
 
 # What generated code asks of Python, through one door (runtime.services).
 SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
             "raise_in_use", "raise_requested", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
             "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
-            "status_entry", "keep_pending", "prepare_batch", "memory_wait32", "memory_wait64", "memory_notify")
+            "status_entry", "keep_pending", "prepare_batch", "memory_wait32", "memory_wait64", "memory_notify",
+            "python_stack")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 

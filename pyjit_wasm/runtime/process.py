@@ -2,7 +2,7 @@
 import ctypes
 import os
 import sys
-from _thread import allocate_lock, get_ident
+from _thread import allocate_lock, get_ident, get_native_id
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import arena, libc
@@ -106,6 +106,10 @@ def this_thread():
     return libc.libc.pthread_getspecific(_key)
 
 
+threads = set()         # native ids of threads that have run wasm; some may have ended
+on_new_thread = []      # called with the native id of each that does so for the first time
+
+
 @provides
 def new_thread(*_):
     """Address of a THREAD for the calling thread, which runs wasm for the first time."""
@@ -117,6 +121,9 @@ def new_thread(*_):
     ctypes.c_uint64.from_address(thread + THREAD.id).value = libc.libc.pthread_self()
     ctypes.c_uint64.from_address(thread + THREAD.overflow).value = thread + THREAD.size
     libc.libc.pthread_setspecific(_key, thread)
+    threads.add(get_native_id())
+    for told in list(on_new_thread):
+        told(get_native_id())
     return thread
 
 

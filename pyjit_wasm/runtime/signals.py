@@ -11,14 +11,15 @@ import ctypes
 import faulthandler
 import functools
 import os
+from _thread import get_ident
 
 from pyjit_wasm.runtime import libc, process
 from pyjit_wasm.runtime.layout import RUNTIME
 
-RETRY_SIGNAL = signal.SIGRTMAX - 3
+RETRY_SIGNAL, SAMPLE_SIGNAL = signal.SIGRTMAX - 3, signal.SIGRTMAX - 4
 _SA_SIGINFO, _SA_RESTART, _SA_ONSTACK, _SA_NODEFER = 4, 0x10000000, 0x08000000, 0x40000000
 _SIG_DFL, _SIG_IGN = None, 1
-_CLOCK_MONOTONIC, _SIGEV_SIGNAL = 1, 0
+_CLOCK_MONOTONIC, _SIGEV_SIGNAL, _SIGEV_THREAD_ID = 1, 0, 4
 
 
 class _Action(ctypes.Structure):
@@ -27,8 +28,14 @@ class _Action(ctypes.Structure):
 
 
 class _Event(ctypes.Structure):
-    _fields_ = [("value", ctypes.c_void_p), ("signo", ctypes.c_int), ("notify", ctypes.c_int),
-                ("pad", ctypes.c_char * 48)]
+    _fields_ = [("value", ctypes.c_void_p), ("signo", ctypes.c_int), ("notify", ctypes.c_int), ("thread", ctypes.c_int),
+                ("pad", ctypes.c_char * 44)]
+
+
+class _Times(ctypes.Structure):
+    """struct itimerspec: seconds and nanoseconds, between signals and until the first."""
+
+    _fields_ = [(name, ctypes.c_long) for name in ("period_s", "period_ns", "first_s", "first_ns")]
 
 
 _sigaction = libc.libc.sigaction
@@ -50,18 +57,48 @@ def _install(number, handler, flags, word):
 
 
 def _make_timer():
+    process.put(RUNTIME.retry_timer, _timer(_Event(None, RETRY_SIGNAL, _SIGEV_SIGNAL)).value or 0)
+
+
+def _timer(event):
+    """A timer of the kernel that causes an event. OSError without one."""
     timer = ctypes.c_void_p()
-    event = _Event(None, RETRY_SIGNAL, _SIGEV_SIGNAL)
     if libc.libc.timer_create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)):
         raise OSError(ctypes.get_errno(), "timer_create")
-    process.put(RUNTIME.retry_timer, timer.value or 0)
+    return timer
 
 
-def install(on_fault, on_interrupt):
-    """Install both handlers, given their addresses."""
+def start_timer(thread, period):
+    """Send SAMPLE_SIGNAL to the thread with that native id every `period` nanoseconds; what `stop_timer` takes. OSError if
+    there is no such thread."""
+    timer = _timer(_Event(None, SAMPLE_SIGNAL, _SIGEV_THREAD_ID, thread))
+    times = _Times(*divmod(period, 10 ** 9) * 2)
+    libc.libc.timer_settime(timer, 0, ctypes.byref(times), None)
+    return timer
+
+
+def stop_timer(timer):
+    libc.libc.timer_delete(timer)
+
+
+def take_samples(complete):
+    """Install the handler of SAMPLE_SIGNAL for the life of the process; in the main thread also Python's, `complete(signal,
+    frame)`, which generated code has called."""
+    if get_ident() == process.get(RUNTIME.main_thread):
+        signal.signal(SAMPLE_SIGNAL, complete)
+    _install(SAMPLE_SIGNAL, _ours[2], _SA_RESTART, None)
+
+
+def send_sample(pthread):
+    """Send SAMPLE_SIGNAL to a thread."""
+    libc.libc.pthread_kill(ctypes.c_ulong(pthread), SAMPLE_SIGNAL)
+
+
+def install(*handlers):
+    """Install the handlers, given the addresses of `rt_on_fault`, `rt_on_interrupt` and, for later, `rt_on_sample`."""
     _make_timer()
     os.register_at_fork(after_in_child=_make_timer)  # timers do not survive a fork
-    _ours[:] = on_fault, on_interrupt
+    _ours[:] = handlers
     renew()
     signal.signal = _renewing(signal.signal)
     faulthandler.enable, faulthandler.disable = _beneath(faulthandler.enable), _beneath(faulthandler.disable)
@@ -98,7 +135,7 @@ def poke(pthread):
 
 def renew():
     """Install again what somebody replaced; cheap enough for every instantiation."""
-    on_fault, on_interrupt = _ours
+    on_fault, on_interrupt, _ = _ours
     _install(signal.SIGSEGV, on_fault, _SA_ONSTACK | _SA_NODEFER, RUNTIME.old_segv)
     _install(signal.SIGBUS, on_fault, _SA_ONSTACK | _SA_NODEFER, RUNTIME.old_bus)
     _install(signal.SIGINT, on_interrupt, 0, RUNTIME.old_int)

@@ -38,32 +38,40 @@ def owner_of(address):
     return owner() if address < end else None
 
 
-def _owner(address, index):
-    """Native code is known by return addresses, which may lie just behind it; interpreted code that runs
-    by the address of the instruction."""
+def owners(addresses, running=True):
+    """[(owner, address)] of a stack of code addresses, innermost first, to be given to `places`: all are return addresses but
+    the first one if that code is `running`. Native code that runs is known by the address behind."""
+    return [(_owner(address, running and not index), address) for index, address in enumerate(addresses)]
+
+
+def _owner(address, running):
+    """Return addresses of native code may lie just behind it; interpreted code that runs is known by the address of the
+    instruction."""
     before = owner_of(address - 1)
-    return before if index or (before is not None and before.is_native) else owner_of(address)
+    return before if not running or (before is not None and before.is_native) else owner_of(address)
+
+
+def places(found, running=True, trap=None):
+    """(owner, (funcidx, name, byte offset)) of wasm functions, innermost first. `found` by `owners`; `trap`: the message of
+    the trap that the innermost has met."""
+    first, handler = True, None
+    for index, (owner, address) in enumerate(found):
+        if owner is None:
+            continue
+        exact = running and index == 0
+        if owner.is_handlers:
+            if exact:  # a fault: the pc first, then about where the handler's ip was
+                handler = owner.handler_at(address)
+            continue
+        if handler is not None:
+            address, exact, handler = owner.instruction_before(address, handler), True, None
+        for place in owner.frames_at(address, exact, trap if first else None):
+            first = False
+            yield owner, place
 
 
 def frames(addresses, trap=None):
-    """A function that resolves a trace when called: addresses innermost first, of which all but the
-    first are return addresses; that is the first one's case too in native code. Owners are looked up
-    now, because they may be gone later; the costly part waits. `trap`: the message of the trap."""
-    found = [(_owner(address, index), address) for index, address in enumerate(addresses)]
-
-    def resolve():
-        result, handler = [], None
-        for index, (owner, address) in enumerate(found):
-            if owner is None:
-                continue
-            if owner.is_handlers:
-                if index == 0:  # a fault: the pc first, then about where the handler's ip was
-                    handler = owner.handler_at(address)
-                continue
-            exact = index == 0
-            if handler is not None:
-                address, exact, handler = owner.instruction_before(address, handler), True, None
-            result += [Frame(*place) for place in owner.frames_at(address, exact, None if result else trap)]
-        return tuple(result)
-
-    return resolve
+    """A function that resolves the stack of a trap when called. Owners are looked up now, because they may be gone later; the
+    costly part waits. `trap`: its message."""
+    found = owners(addresses)
+    return lambda: tuple(Frame(*place) for _, place in places(found, True, trap))
