@@ -1,0 +1,209 @@
+"""Samples of where threads are, in wasm and in the Python code around it, taken by a signal handler.
+
+A *session* is the time during which samples are taken; there is one at a time. Timers of the kernel send the signal to
+threads that run wasm, or somebody sends it to one. See `codegen.sampling` for what the handler does.
+"""
+import ctypes
+import os
+import sys
+import threading
+import time
+
+from pyjit_wasm import config
+from pyjit_wasm.runtime import libc, process, signals
+from pyjit_wasm.runtime.layout import RING, RUNTIME, SAMPLE, THREAD
+from pyjit_wasm.runtime.services import provides
+
+SENT = -6  # Sample.reason: pthread_kill; a timer otherwise
+_CAPACITY = (config.SAMPLE_RING - RING.size) // 8
+_ALL = config.SAMPLE_RING * config.SAMPLE_RINGS
+_PATIENCE = 1.0     # seconds to wait for a thread that is asked for one sample
+
+_state = threading.Lock()   # held while a session begins or ends
+_asking = threading.Lock()  # while a thread is asked
+_numbers = iter(range(1, 1 << 62))
+_rings, _readers = [], []
+
+
+class PythonStacks:
+    """Python stacks by number, from 1 on: tuples of (code, line), innermost first."""
+
+    def __init__(self):
+        self._numbers, self._stacks = {}, []
+
+    def note(self, frame):
+        """The number of the stack that ends in a frame."""
+        stack = []
+        while frame is not None:
+            stack.append((frame.f_code, frame.f_lineno))
+            frame = frame.f_back
+        stack = tuple(stack)
+        number = self._numbers.get(stack)
+        if number is None:
+            self._stacks.append(stack)
+            number = self._numbers[stack] = len(self._stacks)
+        return number
+
+    def __getitem__(self, number):
+        return self._stacks[number - 1] if number else ()
+
+
+python_stacks = PythonStacks()
+
+
+class Sample:
+    """`thread`: native id; `where`: one of SAMPLED; `reason`: si_code; `time`: nanoseconds of `time.monotonic_ns`; `python`:
+    number in `python_stacks`; `words`: code addresses, and before each stack that waits for the host 0 and its FUNC."""
+
+    __slots__ = ("thread", "where", "reason", "time", "python", "words")
+
+    def __init__(self, thread, where, reason, time, python, words):
+        self.thread, self.where, self.reason, self.time, self.python, self.words = thread, where, reason, time, python, words
+
+
+class _Ring:
+    """The buffer of samples at an address, read by one thread at a time."""
+
+    def __init__(self, address):
+        self._head = (ctypes.c_uint64 * (RING.size // 8)).from_address(address)
+        self._words = (ctypes.c_uint64 * _CAPACITY).from_address(address + RING.size)
+
+    thread = property(lambda self: self._head[RING.thread // 8])
+    lost = property(lambda self: self._head[RING.lost // 8])
+
+    def read(self):
+        """The Samples that came since the last time."""
+        found, words = [], self._words
+        tail, head = self._head[RING.tail // 8], self._head[RING.head // 8]
+        while tail < head:
+            place = tail % _CAPACITY
+            length = words[place]
+            if not length:
+                tail += _CAPACITY - place
+                continue
+            _, where, reason, when, python, *addresses = words[place:place + length]
+            found.append(Sample(self.thread, where, ctypes.c_int64(reason).value, when, python, tuple(addresses)))
+            tail += length
+        self._head[RING.tail // 8] = tail
+        return found
+
+
+def _prepare():
+    """Make the rings, and install the handler: once, and for ever, as a signal may come late."""
+    address = libc.reserve(_ALL)
+    libc.protect(address, _ALL, libc.PROT_RW)
+    process.put(RUNTIME.rings, address)
+    _rings[:] = [_Ring(address + index * config.SAMPLE_RING) for index in range(config.SAMPLE_RINGS)]
+    signals.take_samples(_complete)
+
+
+def _complete(_, frame):
+    """Python's handler of SAMPLE_SIGNAL, which runs soon after a sample was taken of the main thread outside of guest code."""
+    thread = process.this_thread()
+    if ctypes.c_uint64.from_address(thread + THREAD.session).value == process.get(RUNTIME.session):
+        word = ctypes.c_uint64.from_address(thread + THREAD.incomplete).value
+        ctypes.c_uint64.from_address(word).value = python_stacks.note(frame)
+
+
+@provides
+def python_stack(*_):
+    """The number of the Python stack below the guest code that is interrupted."""
+    return python_stacks.note(sys._getframe(2))
+
+
+class Session:
+    """Samples are taken while one is open: of threads that run wasm every `period` nanoseconds, or if that is None, of those
+    that are asked. `python`: with Python stacks. RuntimeError if another one is open that takes samples by itself."""
+
+    def __init__(self, period=None, python=False):
+        with _state:
+            if not _rings:
+                _prepare()
+            if _readers:
+                raise RuntimeError("samples are being taken already")
+            _readers.append(self)
+            libc.discard(process.get(RUNTIME.rings), _ALL)
+            process.put(RUNTIME.sample_python, int(python))
+            process.put(RUNTIME.session, next(_numbers))
+            self._timers, self._period, self.asked, self._lock = {}, period, [], threading.Lock()
+            if period:
+                process.on_new_thread.append(self.watch)
+                for thread in list(process.threads):
+                    self.watch(thread)
+
+    def watch(self, thread):
+        """Send the signal to a thread, given by its native id, from now on."""
+        if thread not in self._timers:
+            try:
+                self._timers[thread] = signals.start_timer(thread, self._period)
+            except OSError:
+                pass  # the thread has ended
+
+    def read(self):
+        """The Samples since the last time, of all threads."""
+        with self._lock:
+            found = [sample for ring in _rings if ring.thread > 1 for sample in ring.read()]
+        for sample in found:
+            if sample.reason == SENT:
+                self.asked.append(sample)
+        return [sample for sample in found if sample.reason != SENT]
+
+    @property
+    def lost(self):
+        """How many samples there was no room for."""
+        return sum(ring.lost for ring in _rings)
+
+    def close(self):
+        """Take no more samples; the last ones."""
+        with _state:
+            if self not in _readers:
+                return []
+            if self._period:
+                process.on_new_thread.remove(self.watch)
+            for timer in self._timers.values():
+                signals.stop_timer(timer)
+            process.put(RUNTIME.session, 0)
+            time.sleep(0.001)  # a handler may still be writing
+            last = self.read()
+            _readers.remove(self)
+            return last
+
+
+def ask(pthread):
+    """One Sample of the thread with that pthread_t, or None if it does not answer."""
+    session = None
+    with _asking:
+        try:
+            session = Session()
+        except RuntimeError:  # the one that is open will read it
+            pass
+        reader = session or _readers[0]
+        try:
+            signals.send_sample(pthread)
+            return _wait_for(reader)
+        finally:
+            if session is not None:
+                session.close()
+
+
+def _after_fork():
+    """Timers and other threads did not come along."""
+    _readers.clear()
+    process.put(RUNTIME.session, 0)
+    for lock in (_state, _asking):
+        lock._at_fork_reinit()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _wait_for(reader):
+    """The sample that was asked for."""
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        if reader.asked:
+            return reader.asked.pop()
+        if reader._period is None:
+            reader.read()
+        time.sleep(0.0002)
+    return None
