@@ -18,12 +18,13 @@ _HOMES = {
     "memory": ("Memory",),
     "externs": ("Table", "Global"),
     "tag": ("Tag",),
-    "exec_env": ("ExecEnv",),
+    "exec_env": ("ExecEnv", "call_stack"),
     "types": ("FuncType", "MemType", "TableType", "GlobalType", "TagType", "RefType", "Limits", "ImportType", "ExportType"),
     "wasi": ("Wasi", "ReadOnly", "MemoryTree", "CAPTURE"),
     "programs": ("run",),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
-               "WasmException", "InUseError", "Interrupted", "UnsupportedError", "WasiExit", "InternalError", "Frame"),
+               "WasmException", "InUseError", "Interrupted", "UnsupportedError", "WasiExit", "InternalError", "Frame",
+               "HostFrame"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

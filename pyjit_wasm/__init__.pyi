@@ -1,11 +1,11 @@
 """For type checkers: the names that `__init__.py` imports when they are first used."""
 from pyjit_wasm.engine import Engine as Engine, Module as Module
 from pyjit_wasm.errors import (
-    DecodeError as DecodeError, Exhaustion as Exhaustion, Frame as Frame, InternalError as InternalError,
-    Interrupted as Interrupted, InUseError as InUseError, LinkError as LinkError, ParseError as ParseError, Trap as Trap,
-    UnsupportedError as UnsupportedError, ValidationError as ValidationError, WasiExit as WasiExit,
+    DecodeError as DecodeError, Exhaustion as Exhaustion, Frame as Frame, HostFrame as HostFrame,
+    InternalError as InternalError, Interrupted as Interrupted, InUseError as InUseError, LinkError as LinkError,
+    ParseError as ParseError, Trap as Trap, UnsupportedError as UnsupportedError, ValidationError as ValidationError, WasiExit as WasiExit,
     WasmError as WasmError, WasmException as WasmException)
-from pyjit_wasm.exec_env import ExecEnv as ExecEnv
+from pyjit_wasm.exec_env import ExecEnv as ExecEnv, call_stack as call_stack
 from pyjit_wasm.externs import Global as Global, Table as Table
 from pyjit_wasm.function import Function as Function
 from pyjit_wasm.host_signature import HostFunction as HostFunction, host_function as host_function
@@ -22,7 +22,7 @@ from pyjit_wasm.wasi import CAPTURE as CAPTURE, MemoryTree as MemoryTree, ReadOn
 __version__: str
 __all__ = [
     "CAPTURE", "DecodeError", "Engine", "ExecEnv", "Exhaustion", "ExportType", "Frame", "FuncType", "Function", "Global",
-    "GlobalType", "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits",
+    "GlobalType", "HostFrame", "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits",
     "LinkError", "Linker", "MemType", "Memory", "MemoryTree", "Module", "ParseError", "ReadOnly", "RefType", "Table",
     "TableType", "Tag", "TagType", "Trap", "UnsupportedError", "ValidationError", "Wasi", "WasiExit", "WasmError",
-    "WasmException", "host_function", "load", "run"]
+    "WasmException", "call_stack", "host_function", "load", "run"]

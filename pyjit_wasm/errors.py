@@ -60,6 +60,21 @@ class Frame:
     __hash__ = None  # type: ignore[assignment]
 
 
+class HostFrame(Frame):
+    """A host function in a call stack: `name`, as the module that calls it imports it; `funcidx` is -1, `offset` 0."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str) -> None:
+        super().__init__(-1, name, 0)
+
+    def __repr__(self) -> str:
+        return f"HostFrame({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return HostFrame, (self.name,)
+
+
 class Trap(WasmError):
     """Execution trapped (spec 4.2). `.code` is the message; `.frames` run innermost first.
 

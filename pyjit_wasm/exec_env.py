@@ -1,12 +1,14 @@
 """wasm.ExecEnv: what runs wasm needs one (first seed; WAMR: wasm_exec_env_t)."""
+import ctypes
 import threading
 import time
 
 from pyjit_wasm import function, pickling
 from pyjit_wasm.engine import check_stack_size
-from pyjit_wasm.errors import Interrupted
+from pyjit_wasm.errors import Frame, Interrupted
 from pyjit_wasm.instance import Instance
-from pyjit_wasm.runtime import exec_env, interrupts
+from pyjit_wasm.runtime import exec_env, interrupts, process, stacks
+from pyjit_wasm.runtime.layout import THREAD
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05  # seconds
 
@@ -69,6 +71,16 @@ class ExecEnv:
         if error is not None:
             raise error
 
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The call stack of the thread that runs this exec_env, innermost first: `Frame`s of wasm and `HostFrame`s of host
+        functions it waits for, other instances' included; empty if nothing runs. Any thread may ask, at any time; one that
+        does not answer within a second (it would have to block signals) gives ()."""
+        thread = self._env.thread
+        if not thread:
+            return ()
+        return call_stack() if thread == process.this_thread() else _of_thread(thread)
+
     def close(self) -> None:
         """Give the stack buffer back; calls raise InUseError from now on. InUseError if a call is running."""
         self._env.close()
@@ -81,6 +93,19 @@ class ExecEnv:
 
     def __repr__(self) -> str:
         return f"<wasm exec_env: stack of {self.stack_size} bytes{', closed' if self._env.closed else ''}>"
+
+
+def call_stack() -> tuple[Frame, ...]:
+    """The wasm that waits for the Python code that asks, a host function or what it calls: `Frame`s and `HostFrame`s, innermost
+    first, across all calls between Python and wasm of this thread; empty outside of host functions."""
+    return stacks.frames(stacks.here())
+
+
+def _of_thread(thread):
+    from pyjit_wasm.runtime import samples
+
+    sample = samples.ask(ctypes.c_uint64.from_address(thread + THREAD.id).value)
+    return stacks.frames(sample.words) if sample else ()
 
 
 def current() -> ExecEnv | None:

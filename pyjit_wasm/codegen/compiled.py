@@ -12,7 +12,7 @@ _FUNCTION = re.compile(r"(f|osr|entry|batch)\d+")
 
 
 class CompiledUnit:
-    """`entries` {funcidx: address of native code}, `loops` {funcidx: address of what takes over at its loops},
+    """`module`, `entries` {funcidx: address of native code}, `loops` {funcidx: address of what takes over at its loops},
     `batches` {funcidx: address of its loop over arrays}, `members` the functions compiled in it, `bytes` of code and
     constants."""
 
@@ -20,7 +20,7 @@ class CompiledUnit:
 
     def __init__(self, unit, data):
         self._loaded = loader.load(data, arena.guest, native.externals)
-        self._module, self._lines = unit.module, None
+        self.module, self._lines = unit.module, None
         symbols = self._loaded.symbols
         self.members, self.bytes = unit.members, self._loaded.size
         self.entries = {f: symbols[f"entry{f}"] for f in unit.entries}
@@ -46,14 +46,22 @@ class CompiledUnit:
         name = symbol if symbol.startswith(OUTER) else symbol.lstrip("fosr")
         places = self._lines.lookup(address - 1 - self._start, name)
         places = [(int(f), offset) for f, offset in places if not f.startswith(OUTER)]
+        if exact and not places:
+            places = [self._start_of(symbol)]
         if trap and places:
             places[0] = places[0][0], self._trapping(*places[0], trap)
-        return [(f, self._module.function_name(f), offset) for f, offset in places]
+        return [(f, self.module.function_name(f), offset) for f, offset in places]
+
+    def _start_of(self, symbol):
+        """The function that a symbol belongs to and its first instruction: for code without a place, as that of an empty
+        endless loop."""
+        funcidx = int(symbol.lstrip("abcdefghijklmnopqrstuvwxyz"))
+        return funcidx, self.module.codes[funcidx - self.module.imported_funcs].start
 
     def _trapping(self, funcidx, offset, trap):
         """The last instruction up to `offset` that can trap so: LLVM folds a load into the instruction
         that uses its value, and what it calls the place is then that one's."""
-        code = self._module.codes[funcidx - self._module.imported_funcs]
-        could = [at for op, _, at in instructions(self._module, code.start, code.end)
+        code = self.module.codes[funcidx - self.module.imported_funcs]
+        could = [at for op, _, at in instructions(self.module, code.start, code.end)
                  if at <= offset and any(trap == getattr(t, "trap", t) for t in op.traps)]
         return could[-1] if could else offset

@@ -86,7 +86,7 @@ def source(signal):
     length = f.let(f"add i64 {total}, {SAMPLE.size // 8}")
     for offset, value in ((SAMPLE.length, length), (SAMPLE.where, where), (SAMPLE.reason, reason),
                           (SAMPLE.time, f.let(f"add i64 {seconds}, {f.load('i64', words, 8)}")),
-                          (SAMPLE.python, f.load("i64", thread, THREAD.python))):
+                          (SAMPLE.python, f.let(f"select i1 {waits}, i64 0, i64 {f.load('i64', thread, THREAD.python)}"))):
         f.store("i64", value, sample, offset)
     _look_later(f, thread, sample, where, signal)
     head = f.let(f"add i64 {f.load('i64', ring, RING.head)}, {length}")
@@ -194,7 +194,7 @@ def _look_later(f, thread, sample, where, signal):
     main = f.let(f"icmp eq i64 {f.let('call i64 @pthread_self()')}, {f.load('i64', '@runtime', RUNTIME.main_thread)}")
     f.branch(f.let(f"and i1 {f.let(f'and i1 {wanted}, {outside}')}, {main}"), "later", "now")
     f.label("later")
-    f.store("ptr", f.at(sample, SAMPLE.python), thread, THREAD.incomplete)
+    f.store("ptr", sample, thread, THREAD.incomplete)
     f.do(f"call i32 @PyErr_SetInterruptEx(i32 {signal})")
     f.do("br label %now")
     f.label("now")

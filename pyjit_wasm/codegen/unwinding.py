@@ -135,7 +135,8 @@ def trace():
 
 def outer_stacks():
     """`rt_outer(thread, to, n, limit)`: the stacks of all wasm that waits for the host, innermost first, into `to` from word
-    n on; how many words there are then. Before each stack come 0 and the FUNC that it called, or 0."""
+    n on; how many words there are then. Before each stack come 0, the FUNC that it called, or 0, and the number of the Python
+    stack below it, or 0."""
     f = Function("i64", "rt_outer", "ptr %thread, ptr %to, i64 %n, i64 %limit")
     f.do("br label %start")
     f.label("start")
@@ -144,14 +145,15 @@ def outer_stacks():
     first = f.load("ptr", "%thread", THREAD.entry)
     f.branch(none, "entries", "innermost")
     f.label("innermost")
-    innermost = _stack_behind(f, env, None, "%n", outside, f.load("ptr", "%thread", THREAD.func))
+    innermost = _stack_behind(f, env, None, "%n", outside, f.load("ptr", "%thread", THREAD.func),
+                              f.load("i64", "%thread", THREAD.python))
     f.do("br label %innermost.done")
     f.label("innermost.done")
     f.do("br label %entries")
     f.label("entries")
     f.do(f"%total = phi i64 [ %n, %start ], [ {innermost}, %innermost.done ], [ %total, %skipped ], [ %more, %walked ]")
     f.do(f"%entry = phi ptr [ {first}, %start ], [ {first}, %innermost.done ], [ %before, %skipped ], [ %before2, %walked ]")
-    full = f.let(f"icmp uge i64 {f.let('add i64 %total, 3')}, %limit")
+    full = f.let(f"icmp uge i64 {f.let('add i64 %total, 4')}, %limit")
     f.branch(f.let(f"or i1 {f.let('icmp eq ptr %entry, null')}, {full}"), "end", "entry.here")
     f.label("entry.here")
     outside = f.load("ptr", "%entry", ENTRY.outside)
@@ -163,7 +165,7 @@ def outer_stacks():
     f.do("br label %entries")
     f.label("walk")
     more = _stack_behind(f, f.load("ptr", "%entry", ENTRY.env), "%entry", "%total", outside,
-                         f.load("ptr", "%entry", ENTRY.func))
+                         f.load("ptr", "%entry", ENTRY.func), f.load("i64", "%entry", ENTRY.python))
     f.do(f"%before2 = load ptr, ptr {f.at('%entry', ENTRY.previous)}")
     f.do(f"%more = add i64 {more}, 0")
     f.do("br label %walked")
@@ -174,13 +176,14 @@ def outer_stacks():
     return str(f)
 
 
-def _stack_behind(f, env, entry, n, frame, func):
-    """The stack that called out from machine frame `frame`."""
+def _stack_behind(f, env, entry, n, frame, func, python):
+    """The stack that called out from machine frame `frame`, and what comes before it."""
     place = f.let(f"getelementptr ptr, ptr %to, i64 {n}")
     f.store("ptr", "null", place)
     f.store("ptr", func, place, 8)
+    f.store("i64", python, place, 16)
     pc, fp = f.load("ptr", frame, 8), f.load("ptr", frame)
-    return walk_from(f, env, entry, "%to", f.let(f"add i64 {n}, 2"), "%limit", frame, pc, fp, "false")
+    return walk_from(f, env, entry, "%to", f.let(f"add i64 {n}, 3"), "%limit", frame, pc, fp, "false")
 
 
 def stack():

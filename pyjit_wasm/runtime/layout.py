@@ -57,7 +57,7 @@ THREAD = Struct(
     "python",         # number of the Python stack below the innermost entry, 0 until it is wanted (runtime.samples)
     "ring",           # RING that its samples go to,
     "session",        # as long as that is RUNTIME.session,
-    "incomplete",     # the word of one in which the Python stack is missing
+    "incomplete",     # the last one in which the Python stack is missing
     "overflow",       # arguments and results that do not fit registers: 16 bytes each
 )
 
@@ -111,15 +111,16 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
                  "held_limit",     # after how many the next is due
                  "frame",          # functions: `rt_frame`,
                  "note_held",      # `rt_note_held`,
-                 "add",            # `rt_add`
+                 "add",            # `rt_add`,
+                 "stack",          # `rt_stack`
                  "rings",          # the first of SAMPLE_RINGS,
                  "session",        # during which samples are taken, 0: none are,
                  "sample_python")  # whether with Python stacks
 
 # Where a thread's samples go: its native id, words written and read so far, samples lost; the samples follow
 RING = Struct("thread", "head", "tail", "lost")
-# A sample: words, state of the thread, si_code of the signal, nanoseconds (CLOCK_MONOTONIC), number of the Python stack; code
-# addresses follow, as `rt_outer` writes them
+# A sample: words, state of the thread, si_code of the signal, nanoseconds (CLOCK_MONOTONIC), number of the Python stack that
+# called the wasm or, outside of wasm, that runs; code addresses follow, as `rt_outer` writes them
 SAMPLE = Struct("length", "where", "reason", "time", "python")
 SAMPLED = types.SimpleNamespace(outside=0, interpreted=1, native=2, runtime=3)  # SAMPLE.where
 

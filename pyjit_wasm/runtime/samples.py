@@ -13,6 +13,7 @@ from pyjit_wasm import config
 from pyjit_wasm.runtime import libc, process, signals
 from pyjit_wasm.runtime.layout import RING, RUNTIME, SAMPLE, THREAD
 from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.runtime.store import host_functions
 
 SENT = -6  # Sample.reason: pthread_kill; a timer otherwise
 _CAPACITY = (config.SAMPLE_RING - RING.size) // 8
@@ -53,7 +54,7 @@ python_stacks = PythonStacks()
 
 class Sample:
     """`thread`: native id; `where`: one of SAMPLED; `reason`: si_code; `time`: nanoseconds of `time.monotonic_ns`; `python`:
-    number in `python_stacks`; `words`: code addresses, and before each stack that waits for the host 0 and its FUNC."""
+    number in `python_stacks` of the stack that called the wasm or, outside of wasm, that runs; `words`: see `runtime.stacks`."""
 
     __slots__ = ("thread", "where", "reason", "time", "python", "words")
 
@@ -100,9 +101,30 @@ def _prepare():
 def _complete(_, frame):
     """Python's handler of SAMPLE_SIGNAL, which runs soon after a sample was taken of the main thread outside of guest code."""
     thread = process.this_thread()
-    if ctypes.c_uint64.from_address(thread + THREAD.session).value == process.get(RUNTIME.session):
-        word = ctypes.c_uint64.from_address(thread + THREAD.incomplete).value
-        ctypes.c_uint64.from_address(word).value = python_stacks.note(frame)
+    if not thread or _word(thread + THREAD.session).value != process.get(RUNTIME.session):
+        return
+    sample = _word(thread + THREAD.incomplete).value
+    _word(sample + SAMPLE.python).value = python_stacks.note(frame)
+    func, below = _word(sample + SAMPLE.size + 8).value, _word(sample + SAMPLE.size + 16)
+    if _word(sample).value > SAMPLE.size // 8 and not below.value and func and func == _word(thread + THREAD.func).value:
+        caller = _caller(func, frame)
+        if caller is not None:
+            below.value = _word(thread + THREAD.python).value = python_stacks.note(caller)
+
+
+def _caller(func, frame):
+    """The Python frame below the wasm that has called the host function `func`, which runs in `frame` or has called it; None
+    if it cannot be told."""
+    function = host_functions.get(func)
+    code = getattr(getattr(function.keep, "__func__", function.keep), "__code__", None) if function else None
+    if code is None:
+        return None
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame and frame.f_back
+
+
+_word = ctypes.c_uint64.from_address
 
 
 @provides

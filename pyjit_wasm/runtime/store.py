@@ -5,6 +5,7 @@ memory is a reservation whose pages are committed on growth: the base never move
 """
 import ctypes
 import struct
+import weakref
 from _thread import RLock
 from functools import partial
 
@@ -202,6 +203,9 @@ _no_instance = libc.permanent(ctypes.create_string_buffer(64))
 _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
 
 
+host_functions = weakref.WeakValueDictionary()     # by the address of their FUNC
+
+
 class HostFunc(_Owner):
     """A function instance made from something outside: `host` is the address called, `keep` whatever
     must live as long (a Python callable, a C function pointer object), `python` which of the two, `passed` the functions
@@ -212,6 +216,12 @@ class HostFunc(_Owner):
         self.deftype, self.keep, self.python, self.public = deftype, keep, python, None
         self.passed = {}
         _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host, 0, 0)
+        host_functions[self.address] = self
+
+    @property
+    def name(self):
+        """What Python calls it."""
+        return getattr(self.keep, "__qualname__", None) or getattr(self.keep, "__name__", None) or repr(self.keep)
 
     @property
     def current_type(self):
