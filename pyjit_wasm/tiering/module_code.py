@@ -138,6 +138,14 @@ class ModuleCode:
             for instance in list(self.instances):
                 self._swap(instance, funcidx)
 
+    def _tell(self, loops):
+        """Have calls that are in loops of these functions look for compiled code at the next back edge. They count down the
+        same word: the news may get lost, then they look later."""
+        for instance in list(self.instances) if loops else ():
+            if self.mode_of(instance) == "tiered":
+                for funcidx in loops:
+                    ctypes.c_uint64.from_address(instance.func_address(funcidx) + FUNC.counter).value = 1
+
     def _swap(self, instance, funcidx):
         """Bring one FUNC up to date; its state's counter. Other threads may be calling it: while it has the
         handler of native code for its ip, its entry must be native code."""
@@ -241,6 +249,7 @@ class ModuleCode:
                     self.native[funcidx] = entry
                     self.reasons[funcidx] = reason
                     self.publish(funcidx)
+            self._tell(compiled.loops)
 
 
 TOO_LARGE = "too large"
