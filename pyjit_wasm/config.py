@@ -18,6 +18,7 @@ CODE_ARENA = 1 << 30                    # address space for each kind of generat
 MAX_FRAME_SLOTS = 30_000                # above, operands do not fit signed 16-bit slot numbers
 MAX_TRACE = 128                         # innermost frames kept of a trap
 
+COUNTED_CALLEES = 1 << 16               # pairs of indirect call and callee that a counting profile has room for
 SAMPLE_DEPTH = 512                      # words of the innermost stacks in a sample
 SAMPLE_RING = 1 << 20                   # buffer for the samples of a thread
 SAMPLE_RINGS = 64                       # threads that are sampled at once

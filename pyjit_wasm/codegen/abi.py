@@ -10,7 +10,6 @@ from pyjit_wasm.types import F32, F64, I32, I64, V128, RefType
 
 NATIVE = "tailcc"
 HANDLER_PARAMS = "ptr %ip, ptr %fp, ptr %mem, ptr %env, ptr %inst, ptr %x"
-FIRST_MEMORY = 16  # InstanceLayout: base of memory 0
 BUFFER_VIEW = 80, 0, 16  # Py_buffer: size, offsets of buf and len
 
 LETTER = {I32: "i", I64: "I", F32: "f", F64: "F", V128: "v"}

@@ -3,6 +3,7 @@ from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.codegen import recurrences
 from pyjit_wasm.codegen.abi import LETTER, LLVM, letter
 from pyjit_wasm.codegen.conversions import branchless
+from pyjit_wasm.codegen.counting import increment
 from pyjit_wasm.codegen.text import VECTOR, Text
 from pyjit_wasm.frames.walk import Walk
 from pyjit_wasm.runtime.layout import SERVICE
@@ -85,6 +86,19 @@ class Body(Walk, Text):
 
     def trap_unless_zero(self, code):
         self.trap(self.let(f"icmp ne i64 {code}, 0"), code)
+
+    def tally(self, place):
+        """Add 1 to a counter of the instance."""
+        increment(self, "%counts", place)
+
+    def count_calls(self, func=None):
+        """Before a call: count it, if calls are counted. `func`: the callee, if only the call itself knows it."""
+        if self.unit.variant:
+            place = self.unit.counters.call(self.offset)
+            if func is None:
+                self.tally(place)
+            else:
+                self.do(f"call void @rt_count_call(ptr %counts, i64 {place}, ptr {func})")
 
     def word(self, offset, type="ptr"):
         """A word of the INSTANCE block that does not change while this function runs."""

@@ -229,6 +229,7 @@ class ControlFlow(Instructions):
 
     def return_call(self, op, imm):
         functype = self.module.funcs[imm].comp
+        self.count_calls()
         func, inst = self.func_at(imm)
         self.tail_call(functype, func, inst, imm if imm in self.unit.members else None)
 

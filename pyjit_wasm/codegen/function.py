@@ -14,11 +14,13 @@ Where LLVM is not WebAssembly:
 from pyjit_wasm.codegen import abi
 from pyjit_wasm.codegen.abi import STATUS, give_back, layout, result_type
 from pyjit_wasm.codegen.body import llvm_type, zero
+from pyjit_wasm.config import OPCODES
 from pyjit_wasm.codegen.exceptions import Exceptions
 from pyjit_wasm.frames.stack import header_slots
 from pyjit_wasm.frames.walk import RULES
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import EXEC_ENV
+from pyjit_wasm.runtime.counts import runs
+from pyjit_wasm.runtime.layout import EXEC_ENV, INSTANCE_COUNTS
 from pyjit_wasm.types import FuncType
 
 IMPLEMENTED = frozenset(RULES)
@@ -37,6 +39,8 @@ class Function(Exceptions):
         else:
             formal = "".join(f", {t} %a{i}" for i, t in enumerate(parameters))
         self.start_locals()
+        if self.unit.variant:
+            self.tally(self.unit.counters.call(self.code.start - 1))
         self.walk("")
         self.label("return")
         values = [self.load(llvm_type(t), f"%r0.{i}") for i, t in enumerate(self.functype.results)]
@@ -103,11 +107,14 @@ class Function(Exceptions):
 
     @property
     def entry_lines(self):
-        """Loads that hold for the whole function: the memories' bases."""
+        """Loads that hold for the whole function: the memories' bases, the counters."""
         lines = []
         for memory in range(len(self.module.mems)):
             lines.append(f"  %mem{memory}.p = getelementptr i8, ptr %inst, i64 {self.layout.memories[memory]}")
             lines.append(f"  %mem{memory} = load ptr, ptr %mem{memory}.p, !invariant.load !1")
+        if self.unit.variant:
+            lines.append(f"  %counts.p = getelementptr i8, ptr %inst, i64 {INSTANCE_COUNTS}")
+            lines.append("  %counts = load ptr, ptr %counts.p, !invariant.load !1")
         return lines
 
     def walk(self, copy):
@@ -119,7 +126,14 @@ class Function(Exceptions):
             self.label(copy + "begin")
         self.open("func", FuncType((), self.functype.results))
         self.controls[0].label, self.controls[0].catch = "return", "throw"
-        self.visit(self.body)
+        self.visit(self.counted_runs() if self.unit.variant == OPCODES else self.body)
+
+    def counted_runs(self):
+        """The body; where a straight run of instructions begins, that is counted first."""
+        for begins, *instruction in runs(self.body):
+            if begins and not self.dead:
+                self.tally(self.unit.counters.run(instruction[2]))
+            yield instruction
 
     def reached(self, offset):
         self.offset = offset

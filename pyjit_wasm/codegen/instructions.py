@@ -175,6 +175,7 @@ class Instructions(Accesses):
 
     def call(self, op, imm):
         functype = self.module.funcs[imm].comp
+        self.count_calls()
         if imm in self.unit.members:
             if self.unit.calls_further(imm):
                 self.check_stack()
@@ -244,12 +245,14 @@ class Instructions(Accesses):
             other = self.let(f"call i64 @rt_other_type(ptr %env, i64 {other}, i64 {actual}, i64 {wanted}){self.here()}")
             other = self.let(f"trunc i64 {other} to i1")
         self.trap(other, TRAP_CODE["indirect call type mismatch"])
+        self.count_calls(func)
         return func, self.load("ptr", func, FUNC.inst, INVARIANT)
 
     def reference_function(self):
         """(FUNC, its instance) of the reference on the stack."""
         func = self.let(f"inttoptr i64 {self.pop()} to ptr")
         self.trap(self.let(f"icmp eq ptr {func}, null"), TRAP_CODE["null function reference"])
+        self.count_calls(func)
         return func, self.load("ptr", func, FUNC.inst, INVARIANT)
 
     def call_ref(self, op, imm):

@@ -3,7 +3,7 @@
 One object, loaded once per process into the host arena. Everything here is named `rt_*`. Guest code
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
-from pyjit_wasm.codegen import bulk, memory_object, pending, sampling, signal_handlers, tiers, unwinding
+from pyjit_wasm.codegen import bulk, counting, memory_object, pending, sampling, signal_handlers, tiers, unwinding
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
@@ -70,6 +70,7 @@ declare ptr @rt_new_exception(ptr, i64) nounwind
 declare void @rt_drop_exception(ptr, ptr) nounwind
 declare void @rt_hold_exception(ptr, ptr) nounwind
 declare i64 @rt_other_type(ptr, i64, i64, i64) nounwind
+declare void @rt_count_call(ptr, i64, ptr) nounwind
 declare i64 @rt_memory_fill(ptr, ptr, i64, i32, i64) nounwind
 declare i64 @rt_memory_copy(ptr, ptr, ptr, i64, i64, i64) nounwind
 declare i64 @rt_memory_init(ptr, ptr, ptr, i64, i64, i64) nounwind
@@ -281,5 +282,5 @@ def source(retry_signal, sample_signal, mem_offset, head):
     handlers = "".join((signal_handlers.fault_handler(), signal_handlers.interrupt_handler(retry_signal),
                         sampling.source(sample_signal)))
     return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), handlers, check(), service(), exceptions(),
-                    hold_exception(), other_type(), bulk.source(), link_functions(), memory_object.source(mem_offset, head),
+                    hold_exception(), other_type(), counting.count_call(), bulk.source(), link_functions(), memory_object.source(mem_offset, head),
                     pending.keep_error()))

@@ -9,10 +9,10 @@ and of one signature, with a status or without (`codegen.statuses`):
   call_native   interpreted code to native code          (an interpreter handler)
   tail_native   what is left of an activation to native code that it tail-called
 """
-from pyjit_wasm.codegen.abi import FIRST_MEMORY, HANDLER_PARAMS, LLVM, NATIVE, all_registers, pass_arguments
+from pyjit_wasm.codegen.abi import HANDLER_PARAMS, LLVM, NATIVE, all_registers, pass_arguments
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import ACTIVATION, EXEC_ENV, FRAME, FUNC, SERVICE
+from pyjit_wasm.runtime.layout import ACTIVATION, EXEC_ENV, FIRST_MEMORY, FRAME, FUNC, SERVICE
 
 
 def not_ready():

@@ -9,7 +9,8 @@ offset in the module, the subprogram's name the function index, inlining include
 """
 from pyjit_wasm.codegen.abi import LLVM, STATUS, formal, letter, result_type, take_parameters
 from pyjit_wasm.codegen.text import COLD, Function
-from pyjit_wasm.config import MAX_GUARDED_PAGES
+from pyjit_wasm.config import MAX_GUARDED_PAGES, PLAIN
+from pyjit_wasm.runtime.counts import Places
 from pyjit_wasm.types import I32, MemType
 
 ENTRY, LOOP = OUTER = "entry", "batch"  # subprograms that are no wasm function of their own
@@ -45,14 +46,15 @@ class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
     `osr`: those whose loops running calls enter; `batches`: those called for arrays; `explicit`: bounds checks instead
     of guard pages. `bounded_memories`: those of 32 bits whose last page is never accessible; `status`: functions
-    return one (`codegen.statuses`)."""
+    return one (`codegen.statuses`); `variant`: what is counted, at the places `counters`."""
 
     def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False,
-                 status=False, batches=()):
+                 status=False, batches=(), variant=PLAIN):
         self.module, self.layout, self.facts = module, layout, facts
         self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
         self.batches = sorted(batches)
-        self.explicit, self.strict_traps, self.status = explicit, strict_traps, status
+        self.explicit, self.strict_traps, self.status, self.variant = explicit, strict_traps, status, variant
+        self.counters = Places(module) if variant else None
         tails = facts.tail_calls
         self.convention, self.tail = ("tailcc", "musttail ") if tails else ("fastcc", "")
         imported = sum(1 for i in module.imports if isinstance(i.type, MemType))
@@ -91,7 +93,8 @@ class Unit:
 
     def identity(self):
         """What, besides the module, decides the code: part of the cache key."""
-        return repr((sorted(self.members), self.entries, self.osr, self.batches, self.explicit, self.strict_traps))
+        return repr((sorted(self.members), self.entries, self.osr, self.batches, self.explicit, self.strict_traps,
+                     self.variant))
 
     def source(self):
         """IR text. What it takes to write it is imported here: a warm start does without."""

@@ -142,6 +142,9 @@ SPECIAL = (
     ("call.import", "us", False),       # FUNC * in the instance, callee's fp
     ("call_indirect", "uuss", False),   # TABLE * and type id in the instance, index, callee's fp
     ("call_ref", "ss", False),          # reference, callee's fp
+    ("count", "u", False),              # the place of a counter (runtime.counts)
+    ("count.table", "usu", False),      # TABLE * in the instance, index, place of the indirect call that follows
+    ("count.ref", "su", False),         # reference, place of the call
     ("restore", "", False),             # behind each call: lands here after one into another instance
     # tail calls end with: first argument, slots of arguments, where they go, callee's fp
     ("return_call", "ususs", False),    # FUNC in the instance
@@ -181,7 +184,7 @@ SPECIAL = (
     ("atomic.fence", "", False),
 )
 # these have a second form, `memory.fill.w`, for 64-bit memories and tables: addresses and lengths are i64
-WIDE = ("call_indirect", "return_call_indirect", "memory.grow", "memory.fill", "memory.copy", "memory.init",
+WIDE = ("call_indirect", "return_call_indirect", "count.table", "memory.grow", "memory.fill", "memory.copy", "memory.init",
         "table.get", "table.set", "table.grow", "table.fill", "table.copy", "table.init",
         "memory.atomic.wait32", "memory.atomic.wait64", "memory.atomic.notify")
 

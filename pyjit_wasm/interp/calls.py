@@ -1,11 +1,11 @@
 """Handlers that begin and end calls, tail calls, exceptions, and change tiers. One function each, which CALLS and
 HIDDEN at the end name."""
-from pyjit_wasm.codegen.abi import FIRST_MEMORY
+from pyjit_wasm.codegen.counting import increment
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.stack import SAVED_INSTANCE
 from pyjit_wasm.interp.handler import count_down
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FRAME, FUNC, INSTANCE_STATUS, TABLE
+from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FIRST_MEMORY, FRAME, FUNC, INSTANCE_COUNTS, INSTANCE_STATUS, TABLE
 
 
 def enter(h):
@@ -282,6 +282,34 @@ def return_call_ref(h):
     tail_call(h, func, 1, True)
 
 
+def count(h):
+    """Add 1 to a counter of the instance."""
+    increment(h, h.load("ptr", "%inst", INSTANCE_COUNTS), h.offset(0))
+    h.dispatch()
+
+
+def count_table(h):
+    """Count which function the indirect call will call that follows, unless it traps."""
+    table, index = h.load("ptr", h.instance(0)), h.index(1)
+    h.branch(h.let(f"icmp ult i64 {index}, {h.load('i64', table, TABLE.length)}"), "inside", "done")
+    h.label("inside")
+    _count_callee(h, h.load("ptr", element_pointer(h, table, index)), 2)
+
+
+def count_ref(h):
+    _count_callee(h, h.value(0, "ptr"), 1)
+
+
+def _count_callee(h, func, field):
+    h.branch(h.let(f"icmp eq ptr {func}, null"), "done", "count")
+    h.label("count")
+    counts = h.load("ptr", "%inst", INSTANCE_COUNTS)
+    h.do(f"call void @rt_count_call(ptr {counts}, i64 {h.offset(field)}, ptr {func})")
+    h.do("br label %done")
+    h.label("done")
+    h.dispatch()
+
+
 def element(h, table, index, trap):
     """The reference at i64 `index` of a TABLE, as a pointer."""
     h.trap(h.let(f"icmp uge i64 {index}, {h.load('i64', table, TABLE.length)}"), TRAP_CODE[trap])
@@ -297,6 +325,7 @@ CALLS = {
     "call_indirect": call_indirect, "call_ref": call_ref, "restore": restore, "return_call": return_call,
     "return_call.import": return_call_import, "return_call_indirect": return_call_indirect,
     "return_call_ref": return_call_ref, "throw": throw, "throw_ref": throw_ref,
+    "count": count, "count.table": count_table, "count.ref": count_ref,
 }
 # handlers that no form has: (the form whose fields they read, function)
 HIDDEN = {"enter.hot": ("enter", enter_hot), "loop.hot": ("loop", loop_hot),

@@ -5,7 +5,6 @@ and tail-calls the handler whose address is the next word of code. `x` carries t
 a call to the callee's first handler. Nothing returns until `exit` does.
 """
 from pyjit_wasm.codegen import rows
-from pyjit_wasm.codegen.abi import FIRST_MEMORY
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, FRAMED
 from pyjit_wasm.frames.forms import ADDRESS_FIELDS, FORMS, vector_forms
@@ -15,6 +14,7 @@ from pyjit_wasm.interp.handler import MEM_POINTER, Handler, take
 from pyjit_wasm.interp.special import SPECIAL
 from pyjit_wasm.opcodes import TRAPS
 from pyjit_wasm.opcodes.op import LLVM_TYPE
+from pyjit_wasm.runtime.layout import FIRST_MEMORY
 
 
 def numeric(form):

@@ -11,7 +11,8 @@ from pyjit_wasm.text.print_literals import printable
 
 # fields of letter u that are plain numbers, by form; the others are places in the INSTANCE block
 _COUNTS = {"enter": (1,), "loop": (1,), "return_call": (2,), "return_call.import": (2,), "return_call_ref": (2,),
-           "return_call_indirect": (4,), "return_call_indirect.w": (4,), "throw": (1,)}
+           "return_call_indirect": (4,), "return_call_indirect.w": (4,), "throw": (1,), "count": (0,), "count.table": (2,),
+           "count.table.w": (2,), "count.ref": (1,)}
 
 
 class _Recorder(Writer):

@@ -14,6 +14,7 @@ from pyjit_wasm import config
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.operands import Operands
 from pyjit_wasm.runtime import trace
+from pyjit_wasm.runtime.counts import Places, runs
 
 _DISPLACEMENT = struct.Struct("<i").pack_into
 _WORD = struct.Struct("<I").pack_into
@@ -110,10 +111,51 @@ class Writer:
             _DISPLACEMENT(self.code, place, label.position - start)
 
 
+class CountingWriter(Writer):
+    """Writes code that counts calls."""
+
+    def __init__(self, handlers, module):
+        super().__init__(handlers)
+        self._places = Places(module)
+
+    def emit(self, form, values):
+        name, wide = form.name.removesuffix(".w"), form.wide
+        place = self._places.call(self.offset)
+        if name in _INDIRECT:
+            super().emit(FORMS["count.table.w" if wide else "count.table"], (values[0], values[2], place))
+        elif name in _REFERENCES:
+            super().emit(FORMS["count.ref"], (values[0], place))
+        elif name in _DIRECT:
+            super().emit(FORMS["count"], (place,))
+        super().emit(form, values)
+        if name == "enter":
+            super().emit(FORMS["count"], (place - 8,))
+
+
+_INDIRECT, _REFERENCES = ("call_indirect", "return_call_indirect"), ("call_ref", "return_call_ref")
+_DIRECT = ("call", "call.import", "return_call", "return_call.import")
+
+
+class _RunCounting(Operands):
+    """Counts straight runs of instructions too."""
+
+    def visit(self, body):
+        super().visit(self._counted(body))
+
+    def _counted(self, body):
+        places = Places(self.module)
+        for begins, *instruction in runs(body):
+            if begins and not self.dead:
+                self.reached(instruction[2])
+                self.emit("count", (places.run(instruction[2]),))
+            yield instruction
+
+
 def translate(module, funcidx, layout, handlers, variant=config.PLAIN):
     """Body to ThreadedCode of a variant. `handlers`: {form name: address}. Raises FrameTooLarge."""
-    writer = Writer(handlers)
-    operands = Operands(module, funcidx, layout, writer)
+    counting = variant in (config.CALLS, config.OPCODES)
+    writer = CountingWriter(handlers, module) if counting else Writer(handlers)
+    operands = (_RunCounting if variant == config.OPCODES else Operands)(module, funcidx, layout, writer)
     operands.run()
     for place in writer.frame_patches:
         _WORD(writer.code, place, 8 * operands.frame_slots)

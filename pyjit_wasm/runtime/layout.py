@@ -133,6 +133,13 @@ SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "ra
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 
+# The header of an INSTANCE: the ModuleInstance, whether its module has exceptions, its counters (runtime.counts)
+INSTANCE_OBJECT, INSTANCE_STATUS, INSTANCE_COUNTS, FIRST_MEMORY = 0, 8, 16, 32
+
+# How often an indirect call, by the place of its counter, has called a FUNC
+CALLEE = Struct("site", "func", "count")
+
+
 class InstanceLayout:
     """Byte offsets inside the INSTANCE block of one module.
 
@@ -142,7 +149,7 @@ class InstanceLayout:
     """
 
     def __init__(self, module):
-        self.offset = 16  # instance header: the ModuleInstance, whether its module has exceptions
+        self.offset = FIRST_MEMORY
         imported = len(module.globals) - len(module.global_defs)
         self.memories = self._array(len(module.mems), 16)
         self.tables = self._array(len(module.tables), 8)
@@ -163,4 +170,3 @@ class InstanceLayout:
         return [start + i * stride for i in range(count)]
 
 
-INSTANCE_OBJECT, INSTANCE_STATUS = 0, 8
