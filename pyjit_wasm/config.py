@@ -24,7 +24,7 @@ SAMPLE_RING = 1 << 20                   # buffer for the samples of a thread
 SAMPLE_RINGS = 64                       # threads that are sampled at once
 
 TIER_UP_THRESHOLD = 2_000               # calls plus loop iterations before a function is hot
-TIER_UP_RETRY = 50_000                  # events between two looks whether compiled code has come, should its news get lost
+TIER_UP_RETRY = 1_000_000               # events between two looks whether compiled code has come, should its news get lost
 UNIT_INSTRUCTIONS = 6_000               # wasm instructions compiled together when tiering up
 BULK_VALIDATION = 256 << 10             # modules from this size on are validated by native kernels
 KEPT_CODE = 256 << 10                   # of modules from this size on, threaded code is cached

@@ -10,13 +10,19 @@ def entry(kind, identity):
 def build(kind, identity, source, level, use_cache=True, compile=None):
     """Object bytes for what `kind` and `identity` describe. `source()` gives the IR text if it has to be compiled, by
     `compile(source, level)` if given, else in this process."""
+    return find(kind, identity, source, level, use_cache, compile)[0]
+
+
+def find(kind, identity, source, level, use_cache=True, compile=None):
+    """The same bytes, and whether they came from the cache."""
     name = entry(kind, identity) if use_cache else None
     data = cache.fetch(name) if use_cache else None
-    if data is None:
-        data = (compile or _compile_here)(source, level)
-        if use_cache:
-            cache.store(name, data)
-    return data
+    if data is not None:
+        return data, True
+    data = (compile or _compile_here)(source, level)
+    if use_cache:
+        cache.store(name, data)
+    return data, False
 
 
 def _compile_here(source, level):

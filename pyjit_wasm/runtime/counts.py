@@ -13,6 +13,7 @@ import mmap
 
 from pyjit_wasm import config
 from pyjit_wasm.binary.body import instructions
+from pyjit_wasm.runtime import libc
 from pyjit_wasm.runtime.layout import CALLEE, INSTANCE_COUNTS
 
 TABLE = config.COUNTED_CALLEES * CALLEE.size
@@ -48,8 +49,16 @@ class Places:
         return 8 * (self.words + offset - self._first)
 
 
+def start(instance):
+    """Count from 0. Calls that are running may still count later, so counters stay where they are as long as the instance."""
+    if instance.counters is None:
+        instance.counters = Counters(instance)
+    else:
+        instance.counters.clear()
+
+
 class Counters:
-    """Those of a ModuleInstance, all 0, from now on."""
+    """Those of a ModuleInstance, all 0."""
 
     def __init__(self, instance):
         self._module, self._first = instance.module, instance.module.imported_funcs
@@ -60,6 +69,10 @@ class Counters:
         self._start = 1 + TABLE // 8
         self._pin = ctypes.c_char.from_buffer(self._memory)
         ctypes.c_uint64.from_address(instance.address + INSTANCE_COUNTS).value = ctypes.addressof(self._pin) + 8 + TABLE
+
+    def clear(self):
+        """Back to 0."""
+        libc.discard(ctypes.addressof(self._pin), len(self._memory))
 
     def _at(self, place):
         return self._words[self._start + place // 8]

@@ -32,6 +32,7 @@ class ModuleInstance:
 
     def __init__(self, code, mode, imports, stack_size):
         check_supported(code.module, code.facts)
+        self.counters = None
         self.code, self.module, self.layout, self.mode = code, code.module, code.layout, mode
         self._words = (ctypes.c_uint64 * (self.layout.size // 8 + 2))()
         self.address = ctypes.addressof(self._words)

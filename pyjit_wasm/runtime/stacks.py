@@ -39,7 +39,8 @@ class Stack:
         return list(trace.places(self.found, self.func is None))
 
     def host_name(self, places):
-        """The name of the host function it waits for, None if there is none: as the caller's module imports it."""
+        """The name of the host function it waits for, as the caller's module imports it; None if it waits for none, or for the
+        runtime."""
         if not self.func:
             return None
         if places:

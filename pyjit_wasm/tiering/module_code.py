@@ -26,11 +26,12 @@ from pyjit_wasm.errors import FrameTooLarge
 from pyjit_wasm.interp.interpreter import interpreter
 from pyjit_wasm.runtime import sharing
 from pyjit_wasm.runtime.layout import BATCH, FUNC, InstanceLayout
-from pyjit_wasm.tiering import units
+from pyjit_wasm.tiering import events, units
 
 _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
 _WORD = struct.Struct("<Q")
 NEVER = 1 << 62
+live = weakref.WeakSet()    # all ModuleCodes
 
 
 class ModuleCode:
@@ -49,6 +50,7 @@ class ModuleCode:
         self.instances = weakref.WeakSet()
         self.lock = plain.lock if plain else RLock()
         self._templates, self._digest, self._partition = {}, None, None
+        live.add(self)
         self.status = bool(module.tags) or facts.exceptions  # functions return one
         if self.status:
             from pyjit_wasm.interp import unwind  # noqa: F401  its services
@@ -211,11 +213,14 @@ class ModuleCode:
             self.publish(funcidx)
 
     def _translate(self, funcidx):
-        found = self.kept.get(funcidx) if self.kept else None
-        if found is None:
-            found = interpreter(self.explicit).translate(self.module, funcidx, self.layout, self.variant)
-            if self.kept:
-                self.kept.note(funcidx, found)
+        with events.making("translate", self.module, [funcidx], "its first call") as made:
+            found = self.kept.get(funcidx) if self.kept else None
+            made["from_cache"] = found is not None
+            if found is None:
+                found = interpreter(self.explicit).translate(self.module, funcidx, self.layout, self.variant)
+                if self.kept:
+                    self.kept.note(funcidx, found)
+            made["bytes"] = found.size
         return found
 
     @functools.cached_property
@@ -238,9 +243,11 @@ class ModuleCode:
     def compile(self, plan, reason, compile=None):
         """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
-        data = objects.build(*self.unit_object(unit), self.settings.cache, compile)
-        with self.lock:
+        with events.making("compile", self.module, sorted(unit.members), reason) as made:
+            data, made["from_cache"] = objects.find(*self.unit_object(unit), self.settings.cache, compile)
             compiled = CompiledUnit(unit, data)
+            made["bytes"] = compiled.bytes
+        with self.lock:
             self.units.append(compiled)
             self.loops.update(compiled.loops)
             self.batches.update(compiled.batches)
