@@ -5,7 +5,7 @@ import time
 
 from pyjit_wasm import function, pickling
 from pyjit_wasm.engine import check_stack_size
-from pyjit_wasm.errors import Frame, Interrupted
+from pyjit_wasm.errors import Frame, Interrupted, InUseError
 from pyjit_wasm.instance import Instance
 from pyjit_wasm.runtime import exec_env, interrupts, process, stacks
 from pyjit_wasm.runtime.layout import THREAD
@@ -80,6 +80,14 @@ class ExecEnv:
         if not thread:
             return ()
         return call_stack() if thread == process.this_thread() else _of_thread(thread)
+
+    @property
+    def buffer_frames(self) -> tuple[Frame, ...]:
+        """The frames that lie in the stack buffer, innermost first: of interpreted functions, and with
+        `Engine(dump_call_stack=True)` of compiled ones. InUseError while another thread runs it."""
+        if self._env.thread not in (0, process.this_thread()):
+            raise InUseError("this exec_env is running in another thread")
+        return stacks.in_buffer(self._env)
 
     def close(self) -> None:
         """Give the stack buffer back; calls raise InUseError from now on. InUseError if a call is running."""

@@ -6,6 +6,7 @@ import time
 import pytest
 
 import pyjit_wasm as wasm
+from pyjit_wasm import exec_env
 
 NESTED = """(module
   (import "env" "host" (func $host (param i32) (result i32)))
@@ -142,6 +143,30 @@ def test_through_c(load):
     outer = load(NESTED.replace("$inner", "$far"), {"env": {"host": pointer}})
     assert outer.exports.outer(3) == 4
     assert names(seen[0]) == ["host host", "inner", "host host", "far", "outer"]
+
+
+@pytest.mark.parametrize("tail", [False, True])
+def test_in_the_stack_buffer(mode, tail):
+    """With `dump_call_stack` every function has its frame there, across round trips."""
+    seen = []
+
+    def host(n):
+        if n == 2:
+            return env.call("inner", 1)
+        frames = wasm.call_stack()
+        seen.append((exec_env.current().buffer_frames, [f for f in frames if not isinstance(f, wasm.HostFrame)]))
+        return n
+
+    source = NESTED.replace("(call $host (local.get 0))", "(return_call $host (local.get 0))") if tail else NESTED
+    engine = wasm.Engine(mode=mode, tier_up_threshold=1, background=False, dump_call_stack=True)
+    instance = wasm.Instance(wasm.Module(source, engine=engine), {"env": {"host": host}})
+    env = wasm.ExecEnv(instance)
+    for n in (1, 2, 2, 1):
+        env.call("outer", n)
+        in_buffer, walked = seen.pop()
+        assert names(in_buffer) == ([] if tail else ["inner"] * n) + ["outer"]
+        assert tail or list(in_buffer) == walked  # a tail call of inlined code may still be seen on the machine stack
+        assert env.buffer_frames == ()
 
 
 SPIN = """(module (import "env" "host" (func $host))

@@ -58,6 +58,7 @@ class Body(Walk, Text):
         self.allocas, self.fences, self.cold = {}, {}, []
         self.loads = {}  # name of a loaded value: index of the line that loads it
         self.osr, self.entered = False, []
+        self.buffer_frame = None  # in the stack buffer, if they are wanted
         self.throws = False  # whether something reaches the label `throw`
         self.scope = unit.scope(funcidx, self.code.start)
 

@@ -1,5 +1,5 @@
 """LLVM IR of control instructions: labels are basic blocks, values that branches carry go through allocas."""
-from pyjit_wasm.codegen import recurrences
+from pyjit_wasm.codegen import buffer_frames, recurrences
 from pyjit_wasm.codegen.abi import layout
 from pyjit_wasm.codegen.body import llvm_type
 from pyjit_wasm.codegen.instructions import Instructions
@@ -241,6 +241,8 @@ class ControlFlow(Instructions):
 
     def tail_call(self, functype, func, inst, member=None):
         """End with a call that takes this frame's place."""
+        if self.buffer_frame:
+            buffer_frames.pop(self, self.buffer_frame)
         if self.osr:
             self.hand_over(functype, func)
         else:

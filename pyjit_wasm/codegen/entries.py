@@ -8,7 +8,7 @@ from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import CALL_SITE, ENTRY, EXEC_ENV, PYTHON_EXCEPTION, RUNTIME, SERVICE, THREAD
 
 SAVED = (EXEC_ENV.jmp, EXEC_ENV.top, EXEC_ENV.exit_fp, EXEC_ENV.activation, EXEC_ENV.entry_fp, EXEC_ENV.thread,
-         EXEC_ENV.native_limit, EXEC_ENV.tstate)
+         EXEC_ENV.native_limit, EXEC_ENV.tstate, EXEC_ENV.frame)
 # (whether it is the exec_env's or the THREAD's, its offset there, its offset in ENTRY)
 _OUTER = ((True, EXEC_ENV.activation, ENTRY.activation), (True, EXEC_ENV.exit_fp, ENTRY.exit_fp),
           (True, EXEC_ENV.entry_fp, ENTRY.entry_fp), (False, THREAD.outside, ENTRY.outside),

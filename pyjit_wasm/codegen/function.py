@@ -11,7 +11,7 @@ Where LLVM is not WebAssembly:
 - nothing is marked `mustprogress` or `willreturn`: endless loops are legal;
 - tail-call optimisation is off: it would turn endless recursion into an endless loop.
 """
-from pyjit_wasm.codegen import abi
+from pyjit_wasm.codegen import abi, buffer_frames
 from pyjit_wasm.codegen.abi import STATUS, give_back, layout, result_type
 from pyjit_wasm.codegen.body import llvm_type, zero
 from pyjit_wasm.config import OPCODES
@@ -39,14 +39,17 @@ class Function(Exceptions):
         else:
             formal = "".join(f", {t} %a{i}" for i, t in enumerate(parameters))
         self.start_locals()
+        self.begin_frame()
         if self.unit.variant:
             self.tally(self.unit.counters.call(self.code.start - 1))
         self.walk("")
         self.label("return")
         values = [self.load(llvm_type(t), f"%r0.{i}") for i, t in enumerate(self.functype.results)]
+        self.end_frame()
         give_back(self, types, values + ["0"] * self.unit.status)
         if self.throws:
             self.label("throw")
+            self.end_frame()
             give_back(self, types, ["poison"] * len(values) + [self.load(STATUS, self.in_flight)])
         head = (f"define internal {self.unit.convention} {result_type(types)} @f{self.funcidx}"
                 f"(ptr %env, ptr %inst{formal}) #0 !dbg {self.scope} {{")
@@ -60,6 +63,8 @@ class Function(Exceptions):
         of the body finishes their current iteration, and their back edges lead into a second copy,
         which is optimised as if entered normally."""
         self.osr = True
+        self.begin_frame()
+        frame_lines, self.lines = self.lines, []
         self.walk("a.")
         if not all(innermost for _, innermost in self.loops):
             self.walk("b.")
@@ -67,16 +72,28 @@ class Function(Exceptions):
         types, first = [llvm_type(t) for t in self.functype.results], -8 * header_slots(self.functype)
         for index, (type, place) in enumerate(zip(types, layout(types)[0])):
             self.store(type, self.load(type, f"%r0.{index}"), "%frame", first + place)
+        self.end_frame()
         self.do("ret ptr null")
         if self.throws:
             self.label("throw")
+            self.end_frame()
             self.store(STATUS, self.load(STATUS, self.in_flight), "%env", EXEC_ENV.exception)
             self.do("ret ptr @rt_throw")
         head = (f"define ptr @osr{self.funcidx}(ptr nest %func, ptr %env, ptr %inst, ptr %frame, i32 %loop) #0 "
                 f"!dbg {self.scope} {{")
         cases = " ".join(f"i32 {n}, label %osr.{n}" for n in self.entered)
         start = f"  switch i32 %loop, label %never [ {cases} ]\nnever:\n  unreachable"
-        return self.assemble(head, [*self.entry_lines, start])
+        return self.assemble(head, [*self.entry_lines, *frame_lines, start])
+
+    def begin_frame(self):
+        """A frame in the stack buffer, if they are wanted there."""
+        self.offset = self.code.start
+        if self.unit.dump_call_stack:
+            self.buffer_frame = buffer_frames.push(self)
+
+    def end_frame(self):
+        if self.buffer_frame:
+            buffer_frames.pop(self, self.buffer_frame)
 
     def assemble(self, head, prologue):
         allocas = [f"  {name} = alloca {type}" for name, type in self.allocas.items()]

@@ -2,7 +2,7 @@
 import re
 import struct
 
-from pyjit_wasm.codegen import rows
+from pyjit_wasm.codegen import buffer_frames, rows
 from pyjit_wasm.codegen.abi import STATUS, pass_arguments, result_type, take_results
 from pyjit_wasm.codegen.accesses import Accesses
 from pyjit_wasm.codegen.body import INVARIANT, llvm_type
@@ -163,6 +163,8 @@ class Instructions(Accesses):
     def finish_call(self, functype, callee):
         """Write the call; push its results."""
         types = self.result_types(functype)
+        if self.buffer_frame:
+            buffer_frames.note(self, self.buffer_frame)
         values = take_results(self, types, f"call {callee}{self.here()}")
         if self.unit.status:
             self.thrown_if(values.pop())

@@ -23,7 +23,7 @@ declare void @PyErr_Restore(ptr, ptr, ptr) nounwind
 declare void @PyErr_NormalizeException(ptr, ptr, ptr) nounwind
 declare void @rt_leave(ptr, i64) noreturn nounwind
 """
-_SAVED = (EXEC_ENV.jmp, EXEC_ENV.top, EXEC_ENV.exit_fp, EXEC_ENV.activation)
+_SAVED = (EXEC_ENV.jmp, EXEC_ENV.top, EXEC_ENV.exit_fp, EXEC_ENV.activation, EXEC_ENV.frame)
 
 
 def throwing(plain, s):

@@ -46,14 +46,16 @@ class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
     `osr`: those whose loops running calls enter; `batches`: those called for arrays; `explicit`: bounds checks instead
     of guard pages. `bounded_memories`: those of 32 bits whose last page is never accessible; `status`: functions
-    return one (`codegen.statuses`); `variant`: what is counted, at the places `counters`."""
+    return one (`codegen.statuses`); `variant`: what is counted, at the places `counters`; `dump_call_stack`: frames in
+    the stack buffer too."""
 
     def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False,
-                 status=False, batches=(), variant=PLAIN):
+                 status=False, batches=(), variant=PLAIN, dump_call_stack=False):
         self.module, self.layout, self.facts = module, layout, facts
         self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
         self.batches = sorted(batches)
         self.explicit, self.strict_traps, self.status, self.variant = explicit, strict_traps, status, variant
+        self.dump_call_stack = dump_call_stack
         self.counters = Places(module) if variant else None
         tails = facts.tail_calls
         self.convention, self.tail = ("tailcc", "musttail ") if tails else ("fastcc", "")
@@ -94,7 +96,7 @@ class Unit:
     def identity(self):
         """What, besides the module, decides the code: part of the cache key."""
         return repr((sorted(self.members), self.entries, self.osr, self.batches, self.explicit, self.strict_traps,
-                     self.variant))
+                     self.variant, self.dump_call_stack))
 
     def source(self):
         """IR text. What it takes to write it is imported here: a warm start does without."""

@@ -41,6 +41,10 @@ class ExecEnv:
     top = property(lambda self: self._words[EXEC_ENV.top // 8])
     thread = property(lambda self: self._words[EXEC_ENV.thread // 8])
 
+    def get(self, offset):
+        """A word of the struct."""
+        return self._words[offset // 8]
+
     def put(self, offset, value):
         """Set a word of the struct."""
         self._words[offset // 8] = value

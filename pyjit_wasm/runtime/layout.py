@@ -40,6 +40,7 @@ EXEC_ENV = Struct(
     "next_fp",        # and that frame
     "next_inst",      # INSTANCE of the frame that an exception is looked for, then of the one that catches it
     "exception",      # EXN that is on its way
+    "frame",          # the innermost BUFFER_FRAME
     "pending",        # 1 while a failed call from C waits to be reported; `owner` points here then
 )
 PYTHON_EXCEPTION = 0xFFFF
@@ -100,6 +101,9 @@ ACTIVATION = Struct("previous", "frame", "exit_fp")
 # An interpreter frame: fp points at this header, parameters and results lie below it,
 # locals and operands above. All slots are eight bytes; a v128 takes two.
 FRAME = Struct("return_ip", "caller_fp")
+
+# A frame of a compiled function in the stack buffer, where those are wanted: `offset`, of its last call
+BUFFER_FRAME = Struct("previous", "inst", "funcidx", "offset")
 
 # Process-wide words that generated code reads; the loader gives them addresses.
 RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_lo", "vectors_hi",

@@ -11,7 +11,7 @@ from pyjit_wasm.binary.reader import Reader
 from pyjit_wasm.errors import Frame, HostFrame
 from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.runtime import process, trace
-from pyjit_wasm.runtime.layout import RUNTIME
+from pyjit_wasm.runtime.layout import ACTIVATION, ENTRY, EXEC_ENV, FRAME, INSTANCE_OBJECT, RUNTIME, THREAD
 from pyjit_wasm.runtime.store import host_functions
 
 _CALLS = [BY_NAME[name].code for name in ("call", "return_call")]
@@ -73,6 +73,48 @@ def frames(words):
         found += [HostFrame(name)] * (name is not None)
         found += [Frame(*place) for _, place in places]
     return tuple(found)
+
+
+def in_buffer(env):
+    """Frames of the functions that have one in the stack buffer of an ExecEnv, innermost first: interpreted ones, and compiled
+    ones where that is wanted. It must not be running in another thread."""
+    thread, found = env.thread, []
+    activations = [(env.get(EXEC_ENV.activation), env.get(EXEC_ENV.exit_fp))]
+    entry = _word(thread + THREAD.entry) if thread else 0
+    while entry:
+        if _word(entry + ENTRY.env) == env.address:
+            activations.append((_word(entry + ENTRY.activation), _word(entry + ENTRY.exit_fp)))
+        entry = _word(entry + ENTRY.previous)
+    for activation, fp in activations:
+        while activation:
+            found += _interpreted(fp)
+            activation, fp = _word(activation + ACTIVATION.previous), _word(activation + ACTIVATION.exit_fp)
+    found += _compiled(env.get(EXEC_ENV.frame))
+    return tuple(frame for _, frame in sorted(found, key=lambda entry: -entry[0]))
+
+
+def _interpreted(fp):
+    """(address, Frame) of an activation's frames from that which called out on."""
+    while True:
+        caller = _word(fp + FRAME.caller_fp)
+        if not caller:
+            return
+        for _, place in trace.places(trace.owners([_word(fp + FRAME.return_ip)], False), False):
+            yield caller, Frame(*place)
+        fp = caller
+
+
+def _compiled(frame):
+    """(address, Frame) of the BUFFER_FRAMEs from one on."""
+    while frame:
+        previous, inst, funcidx, offset = (ctypes.c_uint64 * 4).from_address(frame)
+        module = ctypes.cast(_word(inst + INSTANCE_OBJECT), ctypes.py_object).value.module
+        yield frame, Frame(funcidx, module.function_name(funcidx), offset)
+        frame = previous
+
+
+def _word(address):
+    return ctypes.c_uint64.from_address(address).value
 
 
 def _called(module, offset):
