@@ -9,6 +9,7 @@ REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
 SIGINFO_CODE, _SIGINFO_ADDRESS = 8, 16
 _SA_FLAGS, _SA_SIGINFO = 136, 4
 SIGINT = 2
+_TRIES = 20     # a millisecond apart
 
 
 def in_range(f, value, low, high):
@@ -123,7 +124,8 @@ def _if_requested(f, thread, then, otherwise):
 def interrupt_handler(retry_signal):
     """SIGINT, and the retry signal, which the retry timer sends and who requests an interrupt of an exec_env: run Python's
     signal handlers in the middle of guest code, look for a request, and unwind if that raises. Elsewhere in a running
-    exec_env: try again in a millisecond."""
+    exec_env: try again in a millisecond. Where Python runs it will look by itself, unless it is just about to enter guest code:
+    a few more tries see to that."""
     f = Function("void", "rt_on_interrupt", "i32 %signal, ptr %info, ptr %context")
     f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "tell", "chained")
     f.label("tell")
@@ -139,9 +141,18 @@ def interrupt_handler(retry_signal):
     f.do(f"call i32 @pthread_kill(i64 {main}, i32 {retry_signal})")
     f.do("ret void")
     f.label("here")
-    thread, env = _running(f, "done")
-    tstate = f.load("ptr", env, EXEC_ENV.tstate)  # with the GIL held Python will look by itself
-    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "done", "released")
+    f.branch(f.let(f"icmp eq ptr {known}, null"), "done", "mine")
+    f.label("mine")
+    left = f.load("i64", known, THREAD.tries)
+    fresh = f.let(f"icmp eq i32 %signal, {SIGINT}")
+    f.store("i64", f.let(f"select i1 {fresh}, i64 {_TRIES}, i64 {left}"), known, THREAD.tries)
+    thread, env = _running(f, "perhaps_soon")
+    tstate = f.load("ptr", env, EXEC_ENV.tstate)
+    f.branch(f.let(f"icmp eq ptr {tstate}, null"), "perhaps_soon", "released")
+    f.label("perhaps_soon")
+    left = f.let(f"sub i64 {f.load('i64', known, THREAD.tries)}, 1")
+    f.store("i64", left, known, THREAD.tries)
+    f.branch(f.let(f"icmp sgt i64 {left}, 0"), "retry", "done")
     f.label("released")
     pc = f.load("i64", "%context", REGISTERS["rip"])
     f.branch(in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "later")
@@ -161,6 +172,8 @@ def interrupt_handler(retry_signal):
     redirect(f, "%context", "rt_unwind", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
     f.label("later")
     f.store("i64", "1", thread, THREAD.interrupted)
+    f.do("br label %retry")
+    f.label("retry")
     timer = f.load("ptr", "@runtime", RUNTIME.retry_timer)
     f.do(f"call i32 @timer_settime(ptr {timer}, i32 0, ptr @millisecond, ptr null)")
     f.do("br label %done")

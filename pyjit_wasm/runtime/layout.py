@@ -50,6 +50,7 @@ THREAD = Struct(
     "env", "native_limit",
     "interrupted",    # a signal came where it could not be acted on: look at it soon
     "id",             # its pthread_t
+    "tries",          # how often to look yet whether it has entered guest code since SIGINT came
     "batch_failed",   # a loop over arrays failed: its exception may still be set
     # while guest code waits for the host:
     "outside",        # machine frame that called out, else 0,
