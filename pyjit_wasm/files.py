@@ -23,14 +23,14 @@ def is_special(path):
 def replace(path, content):
     """Write a temporary file and rename it; links are followed. Who may use the file that was there may use the new one.
     Raises OSError, with the name of the file."""
-    path = os.path.realpath(path)
-    temporary = f"{path}.{os.getpid()}.tmp"
+    target = os.path.realpath(path)
+    temporary = f"{target}.{os.getpid()}.tmp"
     try:
         with open(temporary, "xb") as file:
             file.write(content)
-        if os.path.exists(path):
-            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
-        os.rename(temporary, path)
+        if os.path.exists(target):
+            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+        os.rename(temporary, target)
     except BaseException as error:
         if os.path.exists(temporary):
             os.unlink(temporary)

@@ -3,7 +3,7 @@ import html
 
 from pyjit_wasm.profile import flamegraph
 from pyjit_wasm.profile.flamegraph import asset, milliseconds
-from pyjit_wasm.profile.listings import percent, runner
+from pyjit_wasm.profile.texts import percent, runner
 from pyjit_wasm.profile.places import readable
 
 MOST_ROWS = 2000        # of functions

@@ -13,8 +13,8 @@ from pyjit_wasm.profile.samples import Samples, Times
 
 # name: (writer, a function of this package that makes bytes of a Profile; suffixes of its files, the first preferred)
 FORMATS = {
-    "table": ("listings.table_file", (".table",)),
-    "text": ("listings.text_file", (".txt",)),
+    "table": ("texts.table_file", (".table",)),
+    "text": ("texts.text_file", (".txt",)),
     "json": ("records.write", (".json",)),
     "pstats": ("pstats.write", (".pstats", ".prof")),
     "collapsed": ("collapsed.write", (".collapsed", ".folded")),
@@ -83,11 +83,11 @@ class Profile:
     def text(self) -> str:
         """The wasm and host functions that ran, in the words of WAMR's `wasm_runtime_dump_perf_profiling`: times are total
         and of what was called, in milliseconds, recursion counted once. What was not measured is left out."""
-        return _writer("listings.text")(self)
+        return _writer("texts.text")(self)
 
     def table(self, top: int = 20) -> str:
         """A table for people: the `top` functions by time in themselves, then what else was counted."""
-        return _writer("listings.table")(self, top)
+        return _writer("texts.table")(self, top)
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write the profile to a file, as a whole or not at all, in a format of `Profile.formats`; without one, in that of
