@@ -2,6 +2,7 @@
 import json
 import os
 import pstats
+import shutil
 import subprocess
 import sys
 import time
@@ -101,7 +102,7 @@ def test_table():
     assert lines[3].split() == ["51.0", "85.0", "56.0", "93.3", "177", "jit", "88%", "interp", "12%", "fib", "(prog.wasm)"]
     assert lines[5] == "and 3 more functions"
     assert "local.get" in text and "2 functions translated in 0.001 s: 640 bytes, 0 of 1 from the cache" in text
-    assert "1 functions compiled in 0.025 s: 2,048 bytes, 1 of 1 from the cache" in text
+    assert "1 function compiled in 0.025 s: 2,048 bytes, 1 of 1 from the cache" in text
     assert len({len(line) - len(line.lstrip()) + len(line.split()[0]) for line in lines[3:5]}) == 1     # aligned
 
 
@@ -465,3 +466,43 @@ def test_a_million_samples():
         assert made.written(format)
     assert time.process_time() - begun < 90
     assert made.samples.tree.samples == 1_000_000
+
+
+# --- in a browser
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+# clicks and keys, each followed by what is to be seen then
+ACTIONS = """<script>
+const seen = [], frames = [...document.querySelectorAll("#graph .frame")], input = document.querySelector(".tools input");
+const named = name => frames.filter(frame => frame.querySelector("title").textContent.startsWith(name + "\\n"));
+const see = () => seen.push([frames.filter(frame => frame.style.display !== "none").map(frame => frame.getAttribute("width")),
+  location.hash, document.querySelectorAll("#graph .match").length, document.querySelector(".tools output").textContent]);
+const click = element => element.dispatchEvent(new MouseEvent("click", {bubbles: true}));
+see();
+click(named("log")[0].querySelector("rect")); see();
+dispatchEvent(new KeyboardEvent("keydown", {key: "Escape"})); see();
+input.value = "^fi"; input.dispatchEvent(new Event("input")); see();
+input.value = "("; input.dispatchEvent(new Event("input")); see();
+click([...document.querySelectorAll("td.name")].find(cell => cell.textContent === "callback")); see();
+const first = () => document.querySelector("#functions td.name").textContent;
+const heading = text => [...document.querySelectorAll("#functions th")].find(cell => cell.textContent === text);
+seen.push(first()); click(heading("total")); seen.push(first()); click(heading("function")); click(heading("function")); seen.push(first());
+document.body.textContent = "SEEN" + JSON.stringify(seen) + "SEEN";
+</script></body>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium")
+def test_scripts_in_a_browser(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(profile().written("html").decode().replace("</body>", ACTIONS))
+    done = subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/browser", "--dump-dom",
+                           page.as_uri()], capture_output=True, text=True, timeout=120)
+    start, zoomed, back, found, wrong, from_table, *sorted_by = json.loads(done.stdout.split("SEEN")[1])
+    assert len(start[0]) == 9 and start[1:] == ["", 0, ""]
+    assert zoomed == [["100%"] * 6, "#zoom=5", 0, ""]                   # all, <module>, _start, fib, log, callback
+    assert back == start
+    assert found[1:] == ["#search=%5Efi", 4, "93.3% matched"]
+    assert wrong[1:] == ["#search=%28", 0, ""]
+    assert from_table[1:] == ["#search=%5Ecallback%24", 1, "8.3% matched"]
+    assert sorted_by == ["fib", "_start", "log"]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pyjit_wasm.profile.places import readable
 from pyjit_wasm.profile.samples import Node, nodes
+from pyjit_wasm.profile.texts import number_of
 
 LEAST = 1e-4            # of the whole width: what is narrower is left out
 MOST = 20_000           # frames that browsers draw in no time: of more the narrowest are left out
@@ -90,7 +91,8 @@ def graph_height(drawn):
 
 def facts(samples):
     """What was measured, in a line."""
-    return (f"{len(samples.samples):,} samples of {len({sample[1] for sample in samples.samples})} threads, "
+    threads = len({thread for _, thread, _, _ in samples.samples})
+    return (f"{number_of(len(samples.samples), 'sample')} of {number_of(threads, 'thread')}, "
             f"{milliseconds(samples.tree.total_ns)}, one each {samples.period / 1e6:g} ms of {samples.clock} time")
 
 
@@ -143,7 +145,7 @@ def _description(node, name, tree):
     where = f"{place.engine}, {readable(place.source)}" if place and place.source else place.engine if place else ""
     times = [f"{what} {milliseconds(time)}, {time / tree.total_ns:.2%}" for what, time in (
         ("total", node.total_ns), ("self", node.self_ns))]
-    return "\n".join([name, *filter(None, [where, *times, f"{node.samples:,} samples"])])
+    return "\n".join([name, *filter(None, [where, *times, number_of(node.samples, "sample")])])
 
 
 def _fitting(name, pixels):

@@ -3,11 +3,12 @@ import html
 
 from pyjit_wasm.profile import flamegraph
 from pyjit_wasm.profile.flamegraph import asset, milliseconds
-from pyjit_wasm.profile.texts import percent, runner
+from pyjit_wasm.profile.texts import number_of, percent, runner
 from pyjit_wasm.profile.places import readable
 
 MOST_ROWS = 2000        # of functions
 NUMBER = ' class="number"'
+BAR = 74                # pixels, of the whole
 
 
 def write(profile):
@@ -15,7 +16,7 @@ def write(profile):
     parts = [_graph(profile.samples) if profile.samples else "", _functions(profile)]
     if profile.counts:
         parts += [_opcodes(profile.counts.opcodes or {}), _events(profile.counts.events)]
-    facts = flamegraph.facts(profile.samples) if profile.samples else f"{len(profile.functions):,} functions, counted"
+    facts = flamegraph.facts(profile.samples) if profile.samples else f"{number_of(len(profile.functions), 'function')}, counted"
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -66,8 +67,7 @@ def _function_cells(profile, row):
             cells += [_number(time, milliseconds(time)), _share(time, whole)]
     if profile.counts:
         cells.append(_number(row.calls or 0, "" if row.calls is None else f"{row.calls:,}"))
-    name = html.escape(readable(row.place.name))
-    return [*cells, _text(runner(row.place, row.tiers)), f'<td class="name">{name}</td>', _text(readable(row.place.source))]
+    return [*cells, _text(runner(row.place, row.tiers)), _name(row.place.name), _text(readable(row.place.source))]
 
 
 def _opcodes(opcodes):
@@ -81,7 +81,7 @@ def _events(events):
     return _table("Code made", ["at", "", "took", "bytes", "from cache", "functions", "reason"], [
         [_number(event.time, milliseconds(event.time)), _text(event.kind), _number(event.seconds, f"{event.seconds * 1e3:,.1f} ms"),
          _number(event.bytes, f"{event.bytes:,}"), _text("yes" if event.from_cache else ""),
-         _text(readable(", ".join(event.functions))), _text(readable(event.reason))] for event in events])
+         _name(", ".join(event.functions)), _text(readable(event.reason))] for event in events])
 
 
 def _table(title, titles, rows, name=""):
@@ -98,7 +98,12 @@ def _number(value, text):
 
 
 def _share(part, whole):
-    return f'<td class="share" data-value="{part}"><b style="width:{percent(part, whole) or 0}%"></b>{percent(part, whole)}</td>'
+    bar = BAR * part / whole if whole else 0
+    return f'<td class="share" data-value="{part}"><b style="width:{bar:.1f}px"></b>{percent(part, whole)}</td>'
+
+
+def _name(name):
+    return f'<td class="name">{html.escape(readable(name))}</td>'
 
 
 def _text(text):

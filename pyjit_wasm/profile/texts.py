@@ -44,10 +44,11 @@ def table_file(profile):
 def _heading(profile):
     samples = profile.samples
     if samples is None:
-        return f"{sum(row.calls or 0 for row in profile.functions):,} calls of {len(profile.functions):,} functions"
+        calls = sum(row.calls or 0 for row in profile.functions)
+        return f"{number_of(calls, 'call')} of {number_of(len(profile.functions), 'function')}"
     threads = len({thread for _, thread, _, _ in samples.samples})
-    return (f"{len(samples.samples):,} samples, one each {samples.period * MILLISECONDS:g} ms ({samples.clock} clock): "
-            f"{samples.tree.total_ns * SECONDS:.3f} s in {threads} thread{'s' * (threads != 1)}")
+    return (f"{number_of(len(samples.samples), 'sample')}, one each {samples.period * MILLISECONDS:g} ms ({samples.clock} clock): "
+            f"{samples.tree.total_ns * SECONDS:.3f} s in {number_of(threads, 'thread')}")
 
 
 def _functions(profile, top):
@@ -65,7 +66,7 @@ def _functions(profile, top):
     cells = [[title for title, _ in columns]] + [[cell(row) for _, cell in columns] for row in rows]
     lines = _aligned(cells, left=2)
     hidden = len(profile.functions) - len(rows)
-    return "\n".join(lines + ([f"and {hidden:,} more functions"] if hidden else []))
+    return "\n".join(lines + ([f"and {number_of(hidden, 'more function')}"] if hidden else []))
 
 
 def _milliseconds(row):
@@ -95,10 +96,15 @@ def _events(events):
     for kind, done in DONE.items():
         found = [event for event in events if event.kind == kind]
         if found:
-            lines.append(f"{sum(len(event.functions) for event in found):,} functions {done} in "
+            lines.append(f"{number_of(sum(len(event.functions) for event in found), 'function')} {done} in "
                          f"{sum(event.seconds for event in found):.3f} s: {sum(event.bytes for event in found):,} bytes, "
                          f"{sum(event.from_cache for event in found)} of {len(found)} from the cache")
     return "\n".join(lines)
+
+
+def number_of(number, what):
+    """`1 thread`, `2 threads`."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def percent(part, whole):
