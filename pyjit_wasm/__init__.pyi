@@ -24,6 +24,6 @@ __version__: str
 __all__ = [
     "CAPTURE", "DecodeError", "Engine", "ExecEnv", "Exhaustion", "ExportType", "Frame", "FuncType", "Function", "Global",
     "GlobalType", "HostFrame", "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits",
-    "LinkError", "Linker", "MemType", "Memory", "MemoryTree", "Module", "ParseError", "Profile", "ReadOnly", "RefType", "Table",
-    "TableType", "Tag", "TagType", "Trap", "UnsupportedError", "ValidationError", "Wasi", "WasiExit", "WasmError",
+    "LinkError", "Linker", "MemType", "Memory", "MemoryTree", "Module", "ParseError", "Profile", "ReadOnly", "RefType",
+    "Table", "TableType", "Tag", "TagType", "Trap", "UnsupportedError", "ValidationError", "Wasi", "WasiExit", "WasmError",
     "WasmException", "call_stack", "host_function", "load", "run"]

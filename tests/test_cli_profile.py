@@ -9,6 +9,7 @@ import pytest
 import profile_samples
 import pyjit_wasm as wasm
 from pyjit_wasm import cli
+from test_cli import pyjit
 
 PROGRAM = """(module
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
@@ -53,12 +54,12 @@ def test_table(asked, program, mode, capsys):
     assert cli.main(["profile", "--mode", mode, "--invoke", "add", program, "2", "3"]) == 0
     captured = capsys.readouterr()
     assert captured.out == "5\n" and captured.err == profile_samples.profile().table()
-    assert asked == [{"rate": 1000, "counts": False, "opcodes": False}]
+    assert asked == [{"rate": 1000, "counts": False, "opcodes": False, "python": False}]
 
 
 def test_settings(asked, program, capsys):
-    assert cli.main(["profile", "--rate", "250", "--count", "--opcodes", "--top", "1", program, "--rate", "x"]) == 7
-    assert asked == [{"rate": 250, "counts": True, "opcodes": True}]
+    assert cli.main(["profile", "--rate", "250", "--count", "--opcodes", "--python", "--top", "1", program, "--rate", "x"]) == 7
+    assert asked == [{"rate": 250, "counts": True, "opcodes": True, "python": True}]
     assert "and 4 more functions" in capsys.readouterr().err
 
 
@@ -104,3 +105,25 @@ def test_usage_errors_come_before_the_program_runs(asked, program, capsys, argum
 def test_a_file_that_cannot_be_written(asked, program, capsys):
     assert cli.main(["profile", "-o", "guest", "--format", "svg", program]) == 2
     assert capsys.readouterr().err == "pyjit-wasm: guest: Is a directory\n"
+
+
+BUSY = """(module $busy
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func $spin (param $n i32) (local $x i64)
+    (loop
+      (local.set $x (i64.add (i64.mul (local.get $x) (i64.const 6364136223846793005)) (i64.const 1)))
+      (i64.store (i32.wrap_i64 (i64.shr_u (local.get $x) (i64.const 49))) (local.get $x))
+      (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+  (func (export "_start") (call $spin (i32.const 50000000)) (call $exit (i32.const 3))))"""
+
+
+def test_the_profiler_itself(tmp_path, mode):
+    """There is time in the one function that is busy, or in its caller where it is inlined."""
+    (tmp_path / "busy.wat").write_text(BUSY)
+    done = pyjit("profile", "--mode", mode, "-o", tmp_path / "p.json", tmp_path / "busy.wat")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+    report = wasm.Profile.load(tmp_path / "p.json")
+    busy = max((row for row in report.functions if row.place.kind == "wasm"), key=lambda row: row.self_ns)
+    assert busy.place.module == "busy" and busy.place.name in ("spin", "_start") and busy.self_ns > 10_000_000
+    assert set(busy.tiers) <= {"interp": {"interp"}, "jit": {"jit"}, "tiered": {"interp", "jit"}}[mode]

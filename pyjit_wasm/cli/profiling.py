@@ -21,18 +21,19 @@ ON_TERMINALS = ("table", "text")    # formats that go to standard error, where n
               "--output says, else table.")
 @output("Where to write the profile; - is standard output. Default: standard error for table and text, else a file in this "
         "directory that is named as the program.")
-@click.option("--rate", type=click.IntRange(1, 100_000), default=1000, show_default=True, metavar="HZ",
+@click.option("--rate", type=click.IntRange(1, 20_000), default=1000, show_default=True, metavar="HZ",
               help="How many samples to take in a second.")
 @click.option("--count", is_flag=True, help="Count calls too, exactly. The program is slower then.")
 @click.option("--opcodes", is_flag=True, help="Count executed instructions too. It is much slower then.")
+@click.option("--python", is_flag=True, help="Show the Python code around the program and of its host too.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
               help="How many functions to show in a table on standard error.")
 @run_options
-def profile(file, arguments, timeout, format, output, rate, count, opcodes, top, **options):
+def profile(file, arguments, timeout, format, output, rate, count, opcodes, python, top, **options):
     """Run a program as `run` does, and show what its time went to.
 
-    Samples are taken of the call stacks of all threads: functions of wasm, interpreted or compiled, and of Python. The profile
-    is written however the program ends. Everything after FILE is the program's, options too.
+    Samples are taken of the call stack: functions of wasm, interpreted or compiled, and of the host. The profile is written
+    however the program ends. Everything after FILE is the program's, options too.
     """
     format = format or _format_of(output)
     folder = os.path.dirname(output or "")
@@ -44,7 +45,7 @@ def profile(file, arguments, timeout, format, output, rate, count, opcodes, top,
         from ..profile.session import profile as profiling
         session = None
         try:
-            with profiling(instance, rate=rate, counts=count, opcodes=opcodes) as session:
+            with profiling(instance, rate=rate, counts=count, opcodes=opcodes, python=python) as session:
                 yield
         finally:
             if session is not None:

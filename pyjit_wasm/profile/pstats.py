@@ -44,9 +44,9 @@ def _key(place):
     name = readable(place.name)
     if place.file:
         return readable(place.file), 0, name
-    if place.module:
-        return readable(place.module), place.funcidx or 0, name
-    return *NOWHERE, name
+    if place.kind == "wasm":
+        return readable(place.module) or "wasm", place.funcidx or 0, name
+    return (readable(place.module), 0, name) if place.module else (*NOWHERE, name)
 
 
 def _add(sums, numbers):
