@@ -81,6 +81,14 @@ def test_rows_of_one_half():
     assert all(row.calls is None for row in wasm.Profile(sampled()).functions)
 
 
+def test_the_package_can_be_called():
+    """`wasm.profile` is a package once `wasm.Profile` has been used."""
+    from pyjit_wasm import profile as package
+    assert wasm.Profile.__module__ == "pyjit_wasm.profile.report" and callable(package)
+    with pytest.raises(ValueError, match="hertz"):
+        sys.modules["pyjit_wasm.profile"](rate=-1)
+
+
 # --- text
 
 def test_text_as_wamr_prints_it():
