@@ -465,14 +465,14 @@ def test_deep_stacks(format, tmp_path):
 
 
 def test_a_million_samples():
-    """In seconds: what takes minutes would be an error."""
+    """In seconds: what takes minutes would be an error. The other formats have every sample."""
     few = wandering(20_000, functions=200, depth=40)
     samples = [(i, thread, stack, weight) for i in range(50) for _, thread, stack, weight in few.samples]
     begun = time.process_time()
     made = wasm.Profile(Samples(MILLISECOND, samples=samples))
-    for format in wasm.Profile.formats:
+    for format in ("table", "text", "pstats", "collapsed", "svg", "html"):
         assert made.written(format)
-    assert time.process_time() - begun < 90
+    assert time.process_time() - begun < 60
     assert made.samples.tree.samples == 1_000_000
 
 

@@ -10,26 +10,26 @@ SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 def write(profile):
     """Bytes of JSON as https://www.speedscope.app/file-format-schema.json says: a profile for each thread, the frames shared, weights
     in nanoseconds. Samples with the same stack that follow each other are one."""
-    samples, frames, places = profile.sampled, Numbers(), {}
-    profiles = [_profile(samples.threads.get(thread, f"thread {thread}"), found, frames, places)
+    samples, frames = profile.sampled, Numbers()
+    numbered = {stack: [frames[place.function] for place in stack] for stack in samples.stacks}
+    profiles = [_profile(samples.threads.get(thread, f"thread {thread}"), found, numbered)
                 for thread, found in by_thread(samples).items()]
     return json.dumps({
         "$schema": SCHEMA, "exporter": "pyjit_wasm", "name": "pyjit_wasm", "activeProfileIndex": 0,
         "shared": {"frames": [_frame(function) for function in frames]}, "profiles": profiles}).encode()
 
 
-def _profile(name, found, frames, places):
-    numbered, weights, last = [], [], None
+def _profile(name, found, numbered):
+    stacks, weights, last = [], [], None
     for _, _, stack, weight in found:
         if stack == last:
             weights[-1] += weight
             continue
-        numbered.append([places[place] if place in places else places.setdefault(place, frames[place.function])
-                         for place in stack])
+        stacks.append(numbered[stack])
         weights.append(weight)
         last = stack
     return {"type": "sampled", "name": readable(name), "unit": "nanoseconds", "startValue": 0, "endValue": sum(weights),
-            "samples": numbered, "weights": weights}
+            "samples": stacks, "weights": weights}
 
 
 def _frame(function):

@@ -18,8 +18,9 @@ class Stacks:
         self._numbers, self._known = Numbers(), {}
 
     def number(self, stack):
-        """The number of the node of a stack, a tuple of Place with the outermost first; None of the empty one."""
-        if (known := self._known.get(stack)) is not None:
+        """The number of the node of a stack, a tuple of Place with the outermost first, which must live as long as this; None
+        of the empty one."""
+        if (known := self._known.get(id(stack))) is not None:
             return known
         above = None
         for place in stack:
@@ -29,7 +30,7 @@ class Stacks:
                 self.prefix.append(above)
                 self.frame.append(frame)
             above = node
-        self._known[stack] = above
+        self._known[id(stack)] = above
         return above
 
 
