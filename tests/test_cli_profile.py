@@ -1,7 +1,10 @@
 """`pyjit-wasm profile`: the options of `run`, and where the profile goes. The profiler has tests of its own: here one stands
 in that says what it was asked for and has a profile made by hand."""
 import contextlib
+import signal
+import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 import profile_samples
 import pyjit_wasm as wasm
 from pyjit_wasm import cli
-from test_cli import pyjit
+from test_cli import command_line, pyjit, with_package
 
 PROGRAM = """(module
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
@@ -127,3 +130,17 @@ def test_the_profiler_itself(tmp_path, mode):
     busy = max((row for row in report.functions if row.place.kind == "wasm"), key=lambda row: row.self_ns)
     assert busy.place.module == "busy" and busy.place.name in ("spin", "_start") and busy.self_ns > 10_000_000
     assert set(busy.tiers) <= {"interp": {"interp"}, "jit": {"jit"}, "tiered": {"interp", "jit"}}[mode]
+
+
+def test_interrupt(program, tmp_path, mode):
+    """The profile of what ran until Ctrl-C is there."""
+    process = subprocess.Popen(command_line("profile", "--mode", mode, "-o", "p.json", "--invoke", "forever", program),
+                               cwd=tmp_path, env=with_package(), stderr=subprocess.PIPE)
+    try:
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(timeout=30), process.stderr.read()) == (130, b"")
+    finally:
+        process.kill()
+        process.communicate()
+    assert wasm.Profile.load(tmp_path / "p.json").functions[0].place.funcidx == 4
