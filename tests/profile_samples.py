@@ -48,8 +48,8 @@ def profile():
     return Profile(sampled(), counted())
 
 
-HOSTILE = ["", "a;b", "<script>alert(1)</script>", "]]>", "\"quoted\" & 'so'", "two\nlines\r\t\x00\x1b[31m", "\udcff\ud800", "é 函数 😀",
-           "n" * 5000, "\\", "a 12", "#zoom", "../../etc/passwd", "</style><b>", "\u2028\uffff", " "]
+HOSTILE = ["", "a;b", "<script>alert(1)</script>", "]]>", "\"quoted\" & 'so'", "two\nlines\r\t\x00\x1b[31m",
+           "\udcff\ud800", "é 函数 😀", "n" * 5000, "\\", "a 12", "#zoom", "../../etc/passwd", "</style><b>", "\u2028\uffff", " "]
 
 
 def hostile():

@@ -242,7 +242,8 @@ def test_speedscope():
 
 def check_table(table, columns):
     """A table of columns: all as long as `length` says."""
-    assert set(columns) <= set(table) and {len(table[name]) for name in table if isinstance(table[name], list)} <= {table["length"]}
+    assert set(columns) <= set(table)
+    assert {len(column) for column in table.values() if isinstance(column, list)} <= {table["length"]}
 
 
 def check_firefox(file):
@@ -438,9 +439,10 @@ def test_hostile_names_in_pstats(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("format", wasm.Profile.formats)
-@pytest.mark.parametrize("made", [wasm.Profile(Samples(MILLISECOND)), wasm.Profile(Samples(MILLISECOND), Counts()), wasm.Profile(
-    Samples(MILLISECOND, samples=[(0, MAIN, (), MILLISECOND)])), wasm.Profile(Samples(0, samples=[(0, MAIN, (START,), 0)]))],
-    ids=["nothing", "no counts", "empty stack", "no time"])
+@pytest.mark.parametrize("made", [
+    wasm.Profile(Samples(MILLISECOND)), wasm.Profile(Samples(MILLISECOND), Counts()),
+    wasm.Profile(Samples(MILLISECOND, samples=[(0, MAIN, (), MILLISECOND)])),
+    wasm.Profile(Samples(0, samples=[(0, MAIN, (START,), 0)]))], ids=["nothing", "no counts", "empty stack", "no time"])
 def test_empty_profiles(made, format):
     written = made.written(format)
     if format == "svg":
@@ -495,7 +497,8 @@ input.value = "("; input.dispatchEvent(new Event("input")); see();
 click([...document.querySelectorAll("td.name")].find(cell => cell.textContent === "callback")); see();
 const first = () => document.querySelector("#functions td.name").textContent;
 const heading = text => [...document.querySelectorAll("#functions th")].find(cell => cell.textContent === text);
-seen.push(first()); click(heading("total")); seen.push(first()); click(heading("function")); click(heading("function")); seen.push(first());
+const sort = (...texts) => { texts.forEach(text => click(heading(text))); seen.push(first()); };
+sort(); sort("total"); sort("function", "function");
 document.body.textContent = "SEEN" + JSON.stringify(seen) + "SEEN";
 </script></body>"""
 
@@ -504,8 +507,8 @@ document.body.textContent = "SEEN" + JSON.stringify(seen) + "SEEN";
 def test_scripts_in_a_browser(tmp_path):
     page = tmp_path / "page.html"
     page.write_text(profile().written("html").decode().replace("</body>", ACTIONS))
-    done = subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/browser", "--dump-dom",
-                           page.as_uri()], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/browser",
+                           "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120)
     start, zoomed, back, found, wrong, from_table, *sorted_by = json.loads(done.stdout.split("SEEN")[1])
     assert len(start[0]) == 9 and start[1:] == ["", 0, ""]
     assert zoomed == [["100%"] * 6, "#zoom=5", 0, ""]                   # all, <module>, _start, fib, log, callback

@@ -104,11 +104,18 @@ def _execute(file, arguments, options, deadline, watch):
     with _instance(module, (file, *arguments), options) as instance:
         deadline.instance = instance
         with watch(instance):
-            if invoked:
-                _invoke(instance, invoked, arguments)
-            else:
-                instance.exports["_start"]()
+            try:
+                _call(instance, invoked, arguments)
+            finally:
+                deadline.end()
     return 0
+
+
+def _call(instance, invoked, arguments):
+    if invoked:
+        _invoke(instance, invoked, arguments)
+    else:
+        instance.exports["_start"]()
 
 
 def _require_function(module, name):

@@ -1,5 +1,5 @@
-"""Profiles. `pyjit_wasm.profile` is a function, that of `profile.session`, and it is this package once something in it has been
-imported: so the package can be called too."""
+"""Profiles. `pyjit_wasm.profile` is a function, that of `profile.session`, and it is this package once something in it has
+been imported: so the package can be called too."""
 import sys
 import types
 

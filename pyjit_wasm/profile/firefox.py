@@ -13,7 +13,8 @@ PID = "0"
 
 # of `Place.engine`, with the colours that the profiler knows; it wants a grey one for what has none
 CATEGORIES = {"": ("Other", "grey"), "python": ("Python", "blue"), "wasm": ("Wasm", "brown"),
-              "wasm interp": ("Wasm interpreted", "yellow"), "wasm jit": ("Wasm compiled", "orange"), "host": ("Host", "purple")}
+              "wasm interp": ("Wasm interpreted", "yellow"), "wasm jit": ("Wasm compiled", "orange"),
+              "host": ("Host", "purple")}
 CATEGORY = {engine: number for number, engine in enumerate(CATEGORIES)}
 
 MARKER = {

@@ -37,7 +37,8 @@ class Box(NamedTuple):
 
 def write(profile):
     """Bytes of the SVG. Widths are times; callers are above what they call, the longest on the left; frames below a ten
-    thousandth of the whole are left out, and the narrowest of very many. Works without its script, which shows details, zooms and searches."""
+    thousandth of the whole are left out, and the narrowest of very many. Works without its script, which shows details, zooms
+    and searches."""
     samples = profile.sampled
     drawn = boxes(samples.tree)
     height = TOP + graph_height(drawn) + 12

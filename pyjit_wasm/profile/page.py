@@ -16,7 +16,6 @@ def write(profile):
     parts = [_graph(profile.samples) if profile.samples else "", _functions(profile)]
     if profile.counts:
         parts += [_opcodes(profile.counts.opcodes or {}), _events(profile.counts.events)]
-    facts = flamegraph.facts(profile.samples) if profile.samples else f"{number_of(len(profile.functions), 'function')}, counted"
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -28,13 +27,19 @@ def write(profile):
 </head>
 <body>
 <h1>Profile</h1>
-<p>{html.escape(facts)}</p>
+<p>{html.escape(_facts(profile))}</p>
 {"".join(parts)}
 <script>
 {asset("flamegraph.js")}{asset("page.js")}</script>
 </body>
 </html>
 """.encode()
+
+
+def _facts(profile):
+    if profile.samples:
+        return flamegraph.facts(profile.samples)
+    return f"{number_of(len(profile.functions), 'function')}, counted"
 
 
 def _graph(samples):
@@ -53,7 +58,8 @@ def _graph(samples):
 
 def _functions(profile):
     rows = profile.functions[:MOST_ROWS]
-    titles = ["self", "%", "total", "%"] * bool(profile.samples) + ["calls"] * bool(profile.counts) + ["runs in", "function", "in"]
+    titles = ["self", "%", "total", "%"] * bool(profile.samples) + ["calls"] * bool(profile.counts)
+    titles += ["runs in", "function", "in"]
     hidden = len(profile.functions) - len(rows)
     return _table("Functions", titles, [_function_cells(profile, row) for row in rows], "functions") + (
         f"<p>and {hidden:,} more</p>" if hidden else "")
@@ -79,8 +85,9 @@ def _opcodes(opcodes):
 
 def _events(events):
     return _table("Code made", ["at", "", "took", "bytes", "from cache", "functions", "reason"], [
-        [_number(event.time, milliseconds(event.time)), _text(event.kind), _number(event.seconds, f"{event.seconds * 1e3:,.1f} ms"),
-         _number(event.bytes, f"{event.bytes:,}"), _text("yes" if event.from_cache else ""),
+        [_number(event.time, milliseconds(event.time)), _text(event.kind),
+         _number(event.seconds, milliseconds(event.seconds * 1e9)), _number(event.bytes, f"{event.bytes:,}"),
+         _text("yes" if event.from_cache else ""),
          _name(", ".join(event.functions)), _text(readable(event.reason))] for event in events])
 
 

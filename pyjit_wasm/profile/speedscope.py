@@ -8,8 +8,8 @@ SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
 
 def write(profile):
-    """Bytes of JSON as https://www.speedscope.app/file-format-schema.json says: a profile for each thread, the frames shared, weights
-    in nanoseconds. Samples with the same stack that follow each other are one."""
+    """Bytes of JSON as SCHEMA says: a profile for each thread, the frames shared, weights in nanoseconds. Samples with the
+    same stack that follow each other are one."""
     samples, frames = profile.sampled, Numbers()
     numbered = {stack: [frames[place.function] for place in stack] for stack in samples.stacks}
     profiles = [_profile(samples.threads.get(thread, f"thread {thread}"), found, numbered)

@@ -47,8 +47,8 @@ def _heading(profile):
         calls = sum(row.calls or 0 for row in profile.functions)
         return f"{number_of(calls, 'call')} of {number_of(len(profile.functions), 'function')}"
     threads = len({thread for _, thread, _, _ in samples.samples})
-    return (f"{number_of(len(samples.samples), 'sample')}, one each {samples.period * MILLISECONDS:g} ms ({samples.clock} clock): "
-            f"{samples.tree.total_ns * SECONDS:.3f} s in {number_of(threads, 'thread')}")
+    return (f"{number_of(len(samples.samples), 'sample')}, one each {samples.period * MILLISECONDS:g} ms "
+            f"({samples.clock} clock): {samples.tree.total_ns * SECONDS:.3f} s in {number_of(threads, 'thread')}")
 
 
 def _functions(profile, top):
