@@ -19,6 +19,7 @@ _HOMES = {
     "externs": ("Table", "Global"),
     "tag": ("Tag",),
     "exec_env": ("ExecEnv", "call_stack"),
+    "profile.report": ("Profile",),
     "types": ("FuncType", "MemType", "TableType", "GlobalType", "TagType", "RefType", "Limits", "ImportType", "ExportType"),
     "wasi": ("Wasi", "ReadOnly", "MemoryTree", "CAPTURE"),
     "programs": ("run",),

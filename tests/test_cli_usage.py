@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-COMMANDS = ("run", "compile", "inspect", "disas", "validate", "wat", "wasm", "wast", "cache", "completion", "help")
+COMMANDS = ("run", "profile", "compile", "inspect", "disas", "validate", "wat", "wasm", "wast", "cache", "completion", "help")
 
 
 def test_version():

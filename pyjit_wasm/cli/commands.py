@@ -10,6 +10,7 @@ NAME = "pyjit-wasm"
 # name: (module of this package and command in it, what it does)
 COMMANDS = {
     "run": ("program.run", "Run a program or call one function."),
+    "profile": ("profiling.profile", "Run a program, and show what its time went to."),
     "compile": ("compilation.compile", "Compile modules ahead of time."),
     "inspect": ("inspection.inspect", "Show what is in a module."),
     "disas": ("inspection.disas", "Show a function's threaded and native code."),

@@ -25,6 +25,10 @@ class Deadline:
         return self
 
     def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        """What is limited has ended: the rest may take as long as it does."""
         if self.seconds is not None:
             self._over.set()
             self._timer.cancel()

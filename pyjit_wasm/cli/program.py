@@ -1,4 +1,4 @@
-"""The command `run`: one module, its host and its entry."""
+"""The command `run`: one module, its host and its entry. Parts of it are those of `profile` too."""
 import contextlib
 import sys
 
@@ -10,6 +10,41 @@ from .options import FILE, MODE, Command, Directory, Size, Variable, engine_opti
 from .sources import load, naming, similar
 
 TRAPPED = 128 + 6       # as a shell reports SIGABRT
+ENDINGS = errors.WasiExit, errors.Trap, errors.WasmException    # how programs end besides returning
+EXIT_CODES = (("the program's own", "of a program that ends by `proc_exit`"),
+              ("124", "after --timeout"), ("130", "after Ctrl-C"),
+              ("134", "after a trap or an uncaught exception: 128 + SIGABRT, as a shell reports abort()"))
+
+
+def host_options(command):
+    """The options that say what is called, and what its host gives it."""
+    for option in reversed((
+            click.option("--invoke", metavar="NAME", help="Call this exported function instead of _start, with ARGS as its "
+                         "arguments, and print its results, one on a line."),
+            click.option("--env", "variables", type=Variable(), multiple=True, metavar="NAME[=VALUE]",
+                         help="Set a variable of the program's environment, without VALUE to what it is here; repeatable."),
+            click.option("--dir", "dirs", type=Directory(), multiple=True, metavar="HOST[::GUEST]",
+                         help="Let the program use a directory, which it knows as GUEST (default: as HOST); repeatable."),
+            click.option("--dir-ro", "dirs_ro", type=Directory(), multiple=True, metavar="HOST[::GUEST]",
+                         help="The same, to be read only."),
+            click.option("--stack-size", type=Size(), default=1 << 20, show_default=True, metavar="BYTES",
+                         help="Size of the wasm call stack."))):
+        command = option(command)
+    return command
+
+
+def run_options(command):
+    """The options and arguments of `run`."""
+    for option in reversed((
+            MODE, host_options,
+            click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+                         help="Stop the program after so many seconds."),
+            engine_options,
+            click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache of compiled code."),
+            click.argument("file", type=FILE),
+            click.argument("arguments", nargs=-1, type=FILE, metavar="[ARGS]..."))):
+        command = option(command)
+    return command
 
 
 @click.command("run", cls=Command, context_settings={"allow_interspersed_args": False}, examples=(
@@ -17,28 +52,8 @@ TRAPPED = 128 + 6       # as a shell reports SIGABRT
     ("pyjit-wasm run --dir . --dir-ro /usr/share::/share prog.wasm", "Let it use two directories."),
     ("pyjit-wasm run --env HOME --timeout 10 prog.wasm -v", "Let it know HOME, and stop it after ten seconds. -v is its own."),
     ("pyjit-wasm run --invoke add math.wat 2 0x10", "Call an exported function; prints 18."),
-), exit_codes=(
-    ("the program's own", "of a program that ends by `proc_exit`"),
-    ("124", "after --timeout"), ("130", "after Ctrl-C"),
-    ("134", "after a trap or an uncaught exception: 128 + SIGABRT, as a shell reports abort()"),
-))
-@MODE
-@click.option("--invoke", metavar="NAME", help="Call this exported function instead of _start, with ARGS as its arguments, "
-              "and print its results, one on a line.")
-@click.option("--env", "variables", type=Variable(), multiple=True, metavar="NAME[=VALUE]",
-              help="Set a variable of the program's environment, without VALUE to what it is here; repeatable.")
-@click.option("--dir", "dirs", type=Directory(), multiple=True, metavar="HOST[::GUEST]",
-              help="Let the program use a directory, which it knows as GUEST (default: as HOST); repeatable.")
-@click.option("--dir-ro", "dirs_ro", type=Directory(), multiple=True, metavar="HOST[::GUEST]",
-              help="The same, to be read only.")
-@click.option("--stack-size", type=Size(), default=1 << 20, show_default=True, metavar="BYTES",
-              help="Size of the wasm call stack.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
-              help="Stop the program after so many seconds.")
-@engine_options
-@click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache of compiled code.")
-@click.argument("file", type=FILE)
-@click.argument("arguments", nargs=-1, type=FILE, metavar="[ARGS]...")
+), exit_codes=EXIT_CODES)
+@run_options
 def run(file, arguments, timeout, **options):
     """Run the WebAssembly program in FILE, or call one of its functions.
 
@@ -51,26 +66,35 @@ def run(file, arguments, timeout, **options):
     With --invoke, integers are decimal or begin with 0x, 0o or 0b, floats are decimal or hexadecimal, inf or nan, a vector is
     32 hexadecimal digits, and a reference is null.
     """
+    return execute(file, arguments, timeout, options)
+
+
+def execute(file, arguments, timeout, options, watch=contextlib.nullcontext):
+    """Run a program, or call one function, as the options of `run` say. The call itself is inside `watch(instance)`, a context
+    manager. Returns the exit code."""
     def timed_out():
         print(f"pyjit-wasm: {file}: timed out after {timeout:g} s", file=sys.stderr, flush=True)
 
     try:
         with naming(file), Deadline(timeout, timed_out) as deadline:
-            return _execute(file, arguments, options, deadline)
-    except errors.WasiExit as exit:
-        return exit.code
+            return _execute(file, arguments, options, deadline, watch)
     except errors.Interrupted:
         timed_out()
         return TIMED_OUT
-    except errors.Trap as trap:
-        print(f"pyjit-wasm: trap: {trap}", file=sys.stderr)
-        return TRAPPED
-    except errors.WasmException as exception:
-        print(f"pyjit-wasm: uncaught exception: {exception}", file=sys.stderr)
-        return TRAPPED
+    except ENDINGS as error:
+        return exit_code(error)
 
 
-def _execute(file, arguments, options, deadline):
+def exit_code(error):
+    """The exit code for one of ENDINGS, which the user is told about unless the program has ended itself."""
+    if isinstance(error, errors.WasiExit):
+        return error.code
+    what = "trap" if isinstance(error, errors.Trap) else "uncaught exception"
+    print(f"pyjit-wasm: {what}: {error}", file=sys.stderr)
+    return TRAPPED
+
+
+def _execute(file, arguments, options, deadline, watch):
     from .. import Engine, Module
     engine = Engine(options["mode"], memory_bounds=options["bounds"], strict_traps=options["strict_traps"],
                     cache=not options["no_cache"])
@@ -79,11 +103,19 @@ def _execute(file, arguments, options, deadline):
     _require_function(module, invoked or "_start")
     with _instance(module, (file, *arguments), options) as instance:
         deadline.instance = instance
-        if invoked:
-            _invoke(instance, invoked, arguments)
-        else:
-            instance.exports["_start"]()
+        with watch(instance):
+            try:
+                _call(instance, invoked, arguments)
+            finally:
+                deadline.end()
     return 0
+
+
+def _call(instance, invoked, arguments):
+    if invoked:
+        _invoke(instance, invoked, arguments)
+    else:
+        instance.exports["_start"]()
 
 
 def _require_function(module, name):
