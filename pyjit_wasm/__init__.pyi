@@ -12,7 +12,8 @@ from pyjit_wasm.host_signature import HostFunction as HostFunction, host_functio
 from pyjit_wasm.instance import Instance as Instance, load as load
 from pyjit_wasm.linker import Linker as Linker
 from pyjit_wasm.memory import Memory as Memory
-from pyjit_wasm.profile.report import Profile as Profile
+from pyjit_wasm.profiles import profile as profile
+from pyjit_wasm.profiling.report import Profile as Profile
 from pyjit_wasm.programs import run as run
 from pyjit_wasm.tag import Tag as Tag
 from pyjit_wasm.types import (
@@ -26,4 +27,4 @@ __all__ = [
     "GlobalType", "HostFrame", "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits",
     "LinkError", "Linker", "MemType", "Memory", "MemoryTree", "Module", "ParseError", "Profile", "ReadOnly", "RefType",
     "Table", "TableType", "Tag", "TagType", "Trap", "UnsupportedError", "ValidationError", "Wasi", "WasiExit", "WasmError",
-    "WasmException", "call_stack", "host_function", "load", "run"]
+    "WasmException", "call_stack", "host_function", "load", "profile", "run"]

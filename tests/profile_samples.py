@@ -1,10 +1,10 @@
 """Profiles made by hand and at random, for the tests of what is written of them."""
 import random
 
-from pyjit_wasm.profile.counts import Counts, TierEvent
-from pyjit_wasm.profile.places import Place
-from pyjit_wasm.profile.report import Profile
-from pyjit_wasm.profile.samples import Samples
+from pyjit_wasm.profiling.counts import Counts, TierEvent
+from pyjit_wasm.profiling.places import Place
+from pyjit_wasm.profiling.report import Profile
+from pyjit_wasm.profiling.samples import Samples
 
 MILLISECOND = 1_000_000
 MAIN, WORKER = 100, 101     # native ids of threads

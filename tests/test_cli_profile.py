@@ -38,7 +38,7 @@ def asked(monkeypatch):
         finally:
             session.report = profile_samples.profile()
 
-    module = types.ModuleType("pyjit_wasm.profile.session")
+    module = types.ModuleType("pyjit_wasm.profiles")
     module.profile = profile
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return found

@@ -14,9 +14,9 @@ import pytest
 import pyjit_wasm as wasm
 from profile_samples import (FIB, FIB_INTERP, HOSTILE, LOG, MAIN, MILLISECOND, MODULE, START, TOTAL, WORKER, counted,
                              guest, hostile, profile, sampled, wandering)
-from pyjit_wasm.profile.counts import Counts
-from pyjit_wasm.profile.places import Place
-from pyjit_wasm.profile.samples import Samples, nodes
+from pyjit_wasm.profiling.counts import Counts
+from pyjit_wasm.profiling.places import Place
+from pyjit_wasm.profiling.samples import Samples, nodes
 
 SVG = "{http://www.w3.org/2000/svg}"
 STACK_FORMATS = ("collapsed", "speedscope", "firefox", "svg")
@@ -79,14 +79,6 @@ def test_rows_of_one_half():
     assert {row.place: row.calls for row in wasm.Profile(None, counted()).functions} == {
         FIB.definition: 177, START.definition: 2, LOG: 1}
     assert all(row.calls is None for row in wasm.Profile(sampled()).functions)
-
-
-def test_the_package_can_be_called():
-    """`wasm.profile` is a package once `wasm.Profile` has been used."""
-    from pyjit_wasm import profile as package
-    assert wasm.Profile.__module__ == "pyjit_wasm.profile.report" and callable(package)
-    with pytest.raises(ValueError, match="hertz"):
-        sys.modules["pyjit_wasm.profile"](rate=-1)
 
 
 # --- text

@@ -31,7 +31,7 @@ LEVELS = {
     "codegen": 5,
     "interp": 6,
     "tiering": 7,
-    "profile": 8,
+    "profiling": 8,
     "wasi": 9,
 }
 TOP = 10

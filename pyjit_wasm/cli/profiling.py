@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from ..profile.report import FORMATS, format_of
+from ..profiling.report import FORMATS, format_of
 from . import outputs
 from .options import Command, CommandError, output
 from .program import EXIT_CODES, execute, run_options
@@ -42,7 +42,7 @@ def profile(file, arguments, timeout, format, output, rate, count, opcodes, pyth
 
     @contextlib.contextmanager
     def watch(instance):
-        from ..profile.session import profile as profiling
+        from ..profiles import profile as profiling
         session = None
         try:
             with profiling(instance, rate=rate, counts=count, opcodes=opcodes, python=python) as session:
@@ -65,7 +65,7 @@ def _format_of(output):
 
 
 def _deliver(report, format, output, file, top):
-    """Write a profile.report.Profile where it belongs."""
+    """Write a Profile where it belongs."""
     if output is None and format in ON_TERMINALS:
         sys.stdout.flush()
         sys.stderr.write(report.table(top) if format == "table" else report.text())

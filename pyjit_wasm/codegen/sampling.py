@@ -88,7 +88,7 @@ def source(signal):
                           (SAMPLE.time, f.let(f"add i64 {seconds}, {f.load('i64', words, 8)}")),
                           (SAMPLE.python, f.let(f"select i1 {waits}, i64 0, i64 {f.load('i64', thread, THREAD.python)}"))):
         f.store("i64", value, sample, offset)
-    _look_later(f, thread, sample, where, signal)
+    _look_later(f, thread, where, signal)
     head = f.let(f"add i64 {f.load('i64', ring, RING.head)}, {length}")
     f.do(f"store atomic i64 {head}, ptr {f.at(ring, RING.head)} release, align 8")
     f.do("br label %done")
@@ -126,6 +126,7 @@ def _ring(f, thread):
     f.store("i64", f.let(f"sext i32 {f.let('call i32 @gettid()')} to i64"), free, RING.thread)
     f.store("ptr", free, thread, THREAD.ring)
     f.store("i64", session, thread, THREAD.session)
+    f.store("i64", "0", thread, THREAD.looks)
     f.do("br label %claimed")
     f.label("claimed")
     return f.let(f"phi ptr [ {mine}, %look ], [ {free}, %fresh ]")
@@ -187,14 +188,16 @@ def _room(f, ring):
     return f.let(f"getelementptr i64, ptr {f.at(ring, RING.size)}, i64 {at}")
 
 
-def _look_later(f, thread, sample, where, signal):
-    """In the main thread, outside of guest code: have Python look at its own stack as soon as it can, and complete the sample."""
+def _look_later(f, thread, where, signal):
+    """In the main thread, outside of guest code: have Python look at its own stack as soon as it can, unless it will already."""
     wanted = f.let(f"icmp ne i64 {f.load('i64', '@runtime', RUNTIME.sample_python)}, 0")
     outside = f.let(f"icmp eq i64 {where}, {SAMPLED.outside}")
     main = f.let(f"icmp eq i64 {f.let('call i64 @pthread_self()')}, {f.load('i64', '@runtime', RUNTIME.main_thread)}")
-    f.branch(f.let(f"and i1 {f.let(f'and i1 {wanted}, {outside}')}, {main}"), "later", "now")
+    idle = f.let(f"icmp eq i64 {f.load('i64', thread, THREAD.looks)}, 0")
+    here = f.let(f"and i1 {f.let(f'and i1 {wanted}, {outside}')}, {f.let(f'and i1 {main}, {idle}')}")
+    f.branch(here, "later", "now")
     f.label("later")
-    f.store("ptr", sample, thread, THREAD.incomplete)
+    f.store("i64", "1", thread, THREAD.looks)
     f.do(f"call i32 @PyErr_SetInterruptEx(i32 {signal})")
     f.do("br label %now")
     f.label("now")

@@ -59,7 +59,7 @@ THREAD = Struct(
     "python",         # number of the Python stack below the innermost entry, 0 until it is wanted (runtime.samples)
     "ring",           # RING that its samples go to,
     "session",        # as long as that is RUNTIME.session,
-    "incomplete",     # the last one in which the Python stack is missing
+    "looks",          # 1 while Python has been told to look at its stack
     "overflow",       # arguments and results that do not fit registers: 16 bytes each
 )
 
@@ -125,7 +125,7 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
 # Where a thread's samples go: its native id, words written and read so far, samples lost; the samples follow
 RING = Struct("thread", "head", "tail", "lost")
 # A sample: words, state of the thread, si_code of the signal, nanoseconds (CLOCK_MONOTONIC), number of the Python stack that
-# called the wasm or, outside of wasm, that runs; code addresses follow, as `rt_outer` writes them
+# called the wasm, if that runs; code addresses follow, as `rt_outer` writes them
 SAMPLE = Struct("length", "where", "reason", "time", "python")
 SAMPLED = types.SimpleNamespace(outside=0, interpreted=1, native=2, runtime=3)  # SAMPLE.where
 

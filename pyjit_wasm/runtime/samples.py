@@ -3,6 +3,7 @@
 A *session* is the time during which samples are taken; there is one at a time. Timers of the kernel send the signal to
 threads that run wasm, or somebody sends it to one. See `codegen.sampling` for what the handler does.
 """
+import atexit
 import ctypes
 import os
 import sys
@@ -13,7 +14,6 @@ from pyjit_wasm import config
 from pyjit_wasm.runtime import libc, process, signals
 from pyjit_wasm.runtime.layout import RING, RUNTIME, SAMPLE, THREAD
 from pyjit_wasm.runtime.services import provides
-from pyjit_wasm.runtime.store import host_functions
 
 SENT = -6  # Sample.reason: pthread_kill; a timer otherwise
 _CAPACITY = (config.SAMPLE_RING - RING.size) // 8
@@ -50,11 +50,12 @@ class PythonStacks:
 
 
 python_stacks = PythonStacks()
+looks = []  # of this session: (time, number of the stack that Python ran in the main thread)
 
 
 class Sample:
     """`thread`: native id; `where`: one of SAMPLED; `reason`: si_code; `time`: nanoseconds of `time.monotonic_ns`; `python`:
-    number in `python_stacks` of the stack that called the wasm or, outside of wasm, that runs; `words`: see `runtime.stacks`."""
+    number in `python_stacks` of the stack that called the wasm, if that runs; `words`: see `runtime.stacks`."""
 
     __slots__ = ("thread", "where", "reason", "time", "python", "words")
 
@@ -95,33 +96,15 @@ def _prepare():
     libc.protect(address, _ALL, libc.PROT_RW)
     process.put(RUNTIME.rings, address)
     _rings[:] = [_Ring(address + index * config.SAMPLE_RING) for index in range(config.SAMPLE_RINGS)]
-    signals.take_samples(_complete)
+    signals.take_samples(_look)
 
 
-def _complete(_, frame):
+def _look(_, frame):
     """Python's handler of SAMPLE_SIGNAL, which runs soon after a sample was taken of the main thread outside of guest code."""
     thread = process.this_thread()
-    if not thread or _word(thread + THREAD.session).value != process.get(RUNTIME.session):
-        return
-    sample = _word(thread + THREAD.incomplete).value
-    _word(sample + SAMPLE.python).value = python_stacks.note(frame)
-    func, below = _word(sample + SAMPLE.size + 8).value, _word(sample + SAMPLE.size + 16)
-    if _word(sample).value > SAMPLE.size // 8 and not below.value and func and func == _word(thread + THREAD.func).value:
-        caller = _caller(func, frame)
-        if caller is not None:
-            below.value = _word(thread + THREAD.python).value = python_stacks.note(caller)
-
-
-def _caller(func, frame):
-    """The Python frame below the wasm that has called the host function `func`, which runs in `frame` or has called it; None
-    if it cannot be told."""
-    function = host_functions.get(func)
-    code = getattr(getattr(function.keep, "__func__", function.keep), "__code__", None) if function else None
-    if code is None:
-        return None
-    while frame is not None and frame.f_code is not code:
-        frame = frame.f_back
-    return frame and frame.f_back
+    if thread and _word(thread + THREAD.session).value == process.get(RUNTIME.session):
+        looks.append((time.monotonic_ns(), python_stacks.note(frame)))
+        _word(thread + THREAD.looks).value = 0
 
 
 _word = ctypes.c_uint64.from_address
@@ -147,6 +130,8 @@ class Session:
             libc.discard(process.get(RUNTIME.rings), _ALL)
             process.put(RUNTIME.sample_python, int(python))
             process.put(RUNTIME.session, next(_numbers))
+            looks.clear()
+            atexit.register(self.close)  # Python lets the signal end the process then
             self._timers, self._period, self.asked, self._lock = {}, period, [], threading.Lock()
             if period:
                 process.on_new_thread.append(self.watch)
@@ -188,6 +173,7 @@ class Session:
             time.sleep(0.001)  # a handler may still be writing
             last = self.read()
             _readers.remove(self)
+            atexit.unregister(self.close)
             return last
 
 

@@ -81,11 +81,11 @@ def stop_timer(timer):
     libc.libc.timer_delete(timer)
 
 
-def take_samples(complete):
-    """Install the handler of SAMPLE_SIGNAL for the life of the process; in the main thread also Python's, `complete(signal,
+def take_samples(look):
+    """Install the handler of SAMPLE_SIGNAL for the life of the process; in the main thread also Python's, `look(signal,
     frame)`, which generated code has called."""
     if get_ident() == process.get(RUNTIME.main_thread):
-        signal.signal(SAMPLE_SIGNAL, complete)
+        signal.signal(SAMPLE_SIGNAL, look)
     _install(SAMPLE_SIGNAL, _ours[2], _SA_RESTART, None)
 
 

@@ -12,6 +12,7 @@ from pyjit_wasm.errors import Frame, HostFrame
 from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.runtime import process, trace
 from pyjit_wasm.runtime.layout import ACTIVATION, ENTRY, EXEC_ENV, FRAME, INSTANCE_OBJECT, RUNTIME, THREAD
+from pyjit_wasm.runtime.services import serve
 from pyjit_wasm.runtime.store import host_functions
 
 _CALLS = [BY_NAME[name].code for name in ("call", "return_call")]
@@ -25,13 +26,15 @@ def here():
 
 
 class Stack:
-    """One stack of wasm: `func`, what it waits for, 0 for the runtime, None if it runs; `python`, the number of the Python
-    stack that called it; `found`, its code addresses with their owners."""
+    """One stack of wasm: `func`, what it waits for, 0 for the runtime, None if it runs; `code`, of what that is in Python,
+    if it is; `python`, the number of the Python stack that called the wasm; `found`, its code addresses with their owners."""
 
-    __slots__ = ("func", "python", "found")
+    __slots__ = ("func", "code", "python", "found")
 
     def __init__(self, func, python, addresses):
         self.func, self.python = func, python
+        host = host_functions.get(func).keep if func in host_functions else None if func else serve
+        self.code = getattr(getattr(host, "__func__", host), "__code__", None)
         self.found = trace.owners(addresses, func is None)
 
     def places(self):

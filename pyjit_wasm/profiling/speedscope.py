@@ -1,8 +1,8 @@
 """Profiles for https://www.speedscope.app: its file format, with sampled profiles."""
 import json
 
-from pyjit_wasm.profile.places import readable
-from pyjit_wasm.profile.tables import Numbers, by_thread
+from pyjit_wasm.profiling.places import readable
+from pyjit_wasm.profiling.tables import Numbers, by_thread
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 

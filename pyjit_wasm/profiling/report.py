@@ -7,9 +7,9 @@ import os
 from importlib import import_module
 
 from pyjit_wasm import files
-from pyjit_wasm.profile.counts import Counts
-from pyjit_wasm.profile.places import Place
-from pyjit_wasm.profile.samples import Samples, Times
+from pyjit_wasm.profiling.counts import Counts
+from pyjit_wasm.profiling.places import Place
+from pyjit_wasm.profiling.samples import Samples, Times
 
 # name: (writer, a function of this package that makes bytes of a Profile; suffixes of its files, the first preferred)
 FORMATS = {

@@ -2,11 +2,11 @@
 import dataclasses
 import json
 
-from pyjit_wasm.profile.counts import Counts, TierEvent
-from pyjit_wasm.profile.places import Place
-from pyjit_wasm.profile.report import Profile
-from pyjit_wasm.profile.samples import Samples
-from pyjit_wasm.profile.tables import Numbers, Stacks
+from pyjit_wasm.profiling.counts import Counts, TierEvent
+from pyjit_wasm.profiling.places import Place
+from pyjit_wasm.profiling.report import Profile
+from pyjit_wasm.profiling.samples import Samples
+from pyjit_wasm.profiling.tables import Numbers, Stacks
 
 MAGIC, VERSION = "pyjit_wasm profile", 1
 NONE = type(None)

@@ -1,5 +1,5 @@
 """Profiles as text: a table for people, and the lines that WAMR prints."""
-from pyjit_wasm.profile.places import readable
+from pyjit_wasm.profiling.places import readable
 
 MILLISECONDS = 1e-6     # in a nanosecond
 SECONDS = 1e-9

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from pyjit_wasm.profile.places import Place
+from pyjit_wasm.profiling.places import Place
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyjit_wasm.instance import Instance
-from pyjit_wasm.profile.report import Profile
+from pyjit_wasm.profiling.report import Profile
 from pyjit_wasm.tiering import module_code
 
 
@@ -19,11 +19,11 @@ class Profiling:
 
     def __enter__(self) -> Profiling:
         if self._counts or self._opcodes:
-            from pyjit_wasm.profile.counters import Counting
+            from pyjit_wasm.profiling.counters import Counting
 
             self._counting = Counting(_runtime(self._instances), self._opcodes)
         if self._rate:
-            from pyjit_wasm.profile.sampler import Sampler
+            from pyjit_wasm.profiling.sampler import Sampler
 
             try:
                 self._sampler = Sampler(self._rate, self._python)

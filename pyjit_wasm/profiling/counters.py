@@ -3,8 +3,8 @@ import ctypes
 import time
 
 from pyjit_wasm.config import CALLS, OPCODES, PLAIN
-from pyjit_wasm.profile.counts import Counts, TierEvent
-from pyjit_wasm.profile.places import Place
+from pyjit_wasm.profiling.counts import Counts, TierEvent
+from pyjit_wasm.profiling.places import Place
 from pyjit_wasm.runtime import counts
 from pyjit_wasm.runtime.layout import FUNC
 from pyjit_wasm.runtime.store import HostFunc, host_functions

@@ -1,7 +1,7 @@
 """Profiles for `pstats.Stats(path)`, and so for snakeviz, tuna, gprof2dot and others."""
 import marshal
 
-from pyjit_wasm.profile.places import readable
+from pyjit_wasm.profiling.places import readable
 
 FORMAT = 2          # of marshal: later ones depend on reference counts, and so differ from run to run
 SECONDS = 1e-9

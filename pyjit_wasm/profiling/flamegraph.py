@@ -7,9 +7,9 @@ import zlib
 from importlib import resources
 from typing import NamedTuple
 
-from pyjit_wasm.profile.places import readable
-from pyjit_wasm.profile.samples import Node, nodes
-from pyjit_wasm.profile.texts import number_of
+from pyjit_wasm.profiling.places import readable
+from pyjit_wasm.profiling.samples import Node, nodes
+from pyjit_wasm.profiling.texts import number_of
 
 LEAST = 1e-4            # of the whole width: what is narrower is left out
 MOST = 20_000           # frames that browsers draw in no time: of more the narrowest are left out

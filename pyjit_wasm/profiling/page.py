@@ -1,10 +1,10 @@
 """A profile as a page of HTML that needs nothing else: the flame graph, and tables of all that was measured."""
 import html
 
-from pyjit_wasm.profile import flamegraph
-from pyjit_wasm.profile.flamegraph import asset, milliseconds
-from pyjit_wasm.profile.texts import number_of, percent, runner
-from pyjit_wasm.profile.places import readable
+from pyjit_wasm.profiling import flamegraph
+from pyjit_wasm.profiling.flamegraph import asset, milliseconds
+from pyjit_wasm.profiling.texts import number_of, percent, runner
+from pyjit_wasm.profiling.places import readable
 
 MOST_ROWS = 2000        # of functions
 NUMBER = ' class="number"'

@@ -1,8 +1,8 @@
 """Profiles for https://profiler.firefox.com: its processed profile format."""
 import json
 
-from pyjit_wasm.profile.places import readable
-from pyjit_wasm.profile.tables import Numbers, Stacks, by_thread
+from pyjit_wasm.profiling.places import readable
+from pyjit_wasm.profiling.tables import Numbers, Stacks, by_thread
 
 # documented in docs-developer/CHANGELOG-formats.md of github.com/firefox-devtools/profiler, which converts older profiles
 PROCESSED_VERSION, GECKO_VERSION = 48, 27

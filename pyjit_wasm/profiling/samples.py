@@ -5,7 +5,7 @@ import collections
 import dataclasses
 import functools
 
-from pyjit_wasm.profile.places import Place
+from pyjit_wasm.profiling.places import Place
 
 
 @dataclasses.dataclass(slots=True)
