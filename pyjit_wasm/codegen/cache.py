@@ -187,6 +187,15 @@ def _without_suffix(name):
     return name[1:].split(".")[0] if name.startswith(".") else name
 
 
+def size(name):
+    """Bytes of an entry on disk, 0 if there is none."""
+    place = directory()
+    try:
+        return os.stat(os.path.join(place, name)).st_size if place else 0
+    except OSError:
+        return 0
+
+
 def usage():
     """(number of entries, bytes) on disk."""
     counts = contents().values()

@@ -36,6 +36,13 @@ class Arena:
                     return Lease(start, partial(self._returned.append, (start, size)))
         raise MemoryError("the code arena is full")
 
+    @property
+    def used(self):
+        """Bytes of the pages that are in use."""
+        with self._lock:
+            self._take_back()
+            return self.hi - self.lo - sum(size for _, size in self._free)
+
     def _take_back(self):
         """Join what was released to its free neighbours."""
         while self._returned:

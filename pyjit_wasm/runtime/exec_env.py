@@ -174,8 +174,11 @@ def in_other_threads():
 def raise_trap(status, address, _):
     """The exception for a trap that an entry was left with."""
     env, message = at(address), TRAPS[status]  # None: garbage that a finalizer calls
-    frames = () if env is None else trace.frames(env.take_trace(), message)
-    raise (Exhaustion if message == "call stack exhausted" else Trap)(message, frames)
+    addresses = [] if env is None else env.take_trace()
+    frames = trace.frames(addresses, message)
+    if message == "call stack exhausted":
+        raise Exhaustion(message, frames, not addresses or trace.is_native(addresses[0]))
+    raise Trap(message, frames)
 
 
 @provides
