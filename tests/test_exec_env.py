@@ -55,11 +55,25 @@ def test_stack_size(load):
     assert small.stack_size == 4096 and wasm.ExecEnv(inst).stack_size == 1 << 20
     assert small.call("down", 10) == inst.exports.down(10) == 10
     if inst.mode == "interp":
-        with pytest.raises(wasm.Exhaustion):
+        with pytest.raises(wasm.Exhaustion) as caught:
             small.call("down", 1000)
+        assert not caught.value.native
         assert wasm.ExecEnv(inst, 1 << 20).call("down", 1000) == 1000
     with pytest.raises(ValueError):
         wasm.ExecEnv(inst, -1)
+
+
+def test_which_stack_is_exhausted(load, mode):
+    """Interpreted functions have their frames in the buffer, compiled ones on the machine stack."""
+    inst = load('(module (func $f (export "f") (result i32) (i32.add (call $f) (i32.const 1))))', stack_size=1 << 16)
+    with pytest.raises(wasm.Exhaustion) as caught:
+        inst.exports.f()
+    if mode != "tiered":
+        assert caught.value.native == (mode == "jit") and caught.value.frames[0].name == "f"
+    inst.mode = "interp"
+    with pytest.raises(wasm.Exhaustion) as caught:
+        wasm.ExecEnv(inst, 0).call("f")
+    assert not caught.value.native
 
 
 def test_functions_of_an_exec_env(load):

@@ -208,7 +208,10 @@ def contents():
     for entry in _entries(place) if place and os.path.isdir(place) else ():
         kind = _without_suffix(entry.name).rpartition("-")[0]
         count, size = found.get(kind, (0, 0))
-        found[kind] = count + 1, size + entry.stat().st_size
+        try:
+            found[kind] = count + 1, size + entry.stat().st_size
+        except FileNotFoundError:   # another process has finished or removed it
+            pass
     return found
 
 
@@ -217,4 +220,7 @@ def clear():
     place = directory()
     if place and os.path.isdir(place):
         for entry in _entries(place):
-            os.unlink(entry.path)
+            try:
+                os.unlink(entry.path)
+            except FileNotFoundError:   # another process has finished or removed it
+                pass

@@ -37,7 +37,6 @@ class MemoryProfile:
     code        of all of the module's instances: `threaded`, `native`, and `debug information`, the object files kept for it
     process     what everything in this process has in common: interpreter `handlers`, and `trampolines` with the runtime's
                 own routines
-    cache       on disk: `module`, entries that belong to code of this module that is loaded, and `all`
 
     memories    for each linear memory (reserved, committed, touched): address space, current size, and what of that is in
                 physical memory now (mincore)
@@ -50,7 +49,6 @@ class MemoryProfile:
     instance: dict[str, int]
     code: dict[str, int]
     process: dict[str, int]
-    cache: dict[str, int]
     memories: tuple[LinearMemory, ...]
     exec_envs: tuple[Stack, ...]
     heap_size: int
@@ -61,11 +59,19 @@ class MemoryProfile:
         self.instance = _instance(inst)
         self.code = _code(inst.code)
         self.process = {"handlers": interpreter.loaded_bytes(), "trampolines": arena.host.used}
-        self.cache = {"module": _cached(inst.code), "all": cache.usage()[1]}
         self.memories = tuple(map(_linear_memory, inst.memories))
         self.exec_envs = tuple(map(_stack, envs))
+        self._code, self._cache = inst.code, None
         heap = inst.attached.get("heap")
         self.heap_size, self.heap_used = (heap.size, heap.peak) if heap else (0, 0)
+
+    @property
+    def cache(self) -> dict[str, int]:
+        """On disk: `module`, of the entries that belong to the module's code that is loaded, and `all`. Found when first looked
+        at, because all files of the cache are."""
+        if self._cache is None:
+            self._cache = {"module": _cached(self._code), "all": cache.usage()[1]}
+        return self._cache
 
     @property
     def peak(self) -> int:

@@ -33,5 +33,5 @@ def _held(thing):
         return [*thing, *thing.values()]
     if isinstance(thing, _RECORDS):
         slots = [getattr(thing, name, None) for name in getattr(type(thing), "__slots__", ()) if name != "__weakref__"]
-        return [*slots, vars(thing)] if hasattr(thing, "__dict__") else slots
+        return [*slots, *vars(thing).values()] if hasattr(thing, "__dict__") else slots
     return ()

@@ -5,7 +5,7 @@ import logging
 import weakref
 
 from pyjit_wasm.errors import Trap
-from pyjit_wasm.exec_env import current
+from pyjit_wasm.exec_env import current, of_runtime
 from pyjit_wasm.function import synchronous
 from pyjit_wasm.host_signature import host_function
 from pyjit_wasm.types import FuncType
@@ -30,8 +30,9 @@ class _Native:
     def __init__(self, function, signature=None, attachment=None):
         if not callable(function):
             raise TypeError(f"{type(function).__name__!r} object is not callable")
+        if signature:
+            host_function(signature)    # raises for a malformed one
         self.function, self.signature, self.attachment = synchronous(function), signature, attachment
-        self.checked = host_function(signature, exec_env=True)(self.run) if signature else None
 
     def run(self, exec_env, *arguments):
         """Call it for wasm, which ends if it leaves an exception."""
@@ -58,9 +59,13 @@ class _Link:
         if native is None:
             log.warning("failed to link import function (%s, %s)", *self.names)
             return self.unlinked
-        if native.checked is None:
-            return lambda *arguments: native.run(current(), *arguments)
-        found = native.checked.__wasm_import__(functype, importer)
+
+        def target(exec_env, *arguments):
+            return native.run(exec_env or of_runtime(importer.exports._inst.exec_env), *arguments)
+
+        if not native.signature:
+            return lambda *arguments: target(current(), *arguments)
+        found = host_function(native.signature, exec_env=True)(target).__wasm_import__(functype, importer)
         if found is None:
             log.warning("failed to check signature '%s' and resolve pointer params for import function (%s %s)",
                         native.signature, *self.names)
@@ -102,7 +107,8 @@ def forget_natives():
 def register_natives(module_name: str, native_symbols: Sequence[tuple[Any, ...]]) -> bool:
     """Link imports from `module_name`, of instances that are made later, to Python functions: (symbol, function, signature)
     or (symbol, function, signature, attachment) each. A function gets the ExecEnv that calls it, then the arguments,
-    as the signature says; see `wasm.host_function`. Without one (None or "") they are as for any Python function.
+    as the signature says; see `wasm.host_function`. Without one (None or "") they are as for any Python function. Called
+    from Python, a native gets the ExecEnv that `get_exec_env_singleton` returns.
     The last registration of a name counts. Raises ValueError for a malformed signature, TypeError."""
     natives = {}
     for symbol, *rest in native_symbols:
