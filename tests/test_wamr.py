@@ -659,6 +659,30 @@ def test_the_call_stack(inst, capsys):
     assert wamr.get_call_stack_buf_size(env) == 0
 
 
+def test_the_call_stack_in_a_native(instantiate, capsys):
+    """wasm -> native -> wasm -> native; a native's offset is 0."""
+    def native(env, again):
+        if again:
+            wamr.call_wasm(env, wamr.lookup_function(wamr.get_module_inst(env), "inner"), 0, [])
+        else:
+            wamr.dump_call_stack(env)
+
+    wamr.register_natives("env", [("native", native, "(i)")])
+    inst = instantiate("""(module (import "env" "native" (func $native (param i32)))
+      (func $outer (export "outer") (call $native (i32.const 1)))
+      (func $inner (export "inner") (call $native (i32.const 0))))""")
+    env = wamr.create_exec_env(inst, 1 << 14)
+    assert call(inst, "outer", [], env) == (True, None)
+    lines = capsys.readouterr().out.split("\n")
+    binary = inst.module.binary
+    outer, inner = (binary.index(bytes([0x41, again, 0x10, 0, 0x0B])) + 2 for again in (1, 0))
+    assert [line.split(" - ") for line in lines] == [
+        [""], ["#00: 0x0000", "native"], [f"#01: 0x{inner:04x}", "inner"], ["#02: 0x0000", "native"],
+        [f"#03: 0x{outer:04x}", "outer"], [""], [""]]
+    wamr.dump_call_stack(env)
+    assert capsys.readouterr().out == ""
+
+
 def test_names_of_functions_without_one(instantiate, capsys):
     inst = instantiate("""(module (func (unreachable)) (func (export "exported") (call 0)))""")
     env = wamr.create_exec_env(inst, 4096)

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
 
 def _call_stack(exec_env):
-    """The text of the call stack that an exec_env failed with; empty without frames."""
-    frames = of(exec_env.instance).frames
+    """The text of the call stack of what an exec_env runs, else of the trap that it failed with; empty without frames."""
+    frames = exec_env.frames or of(exec_env.instance).frames
     lines = [f"#{number:02}: 0x{frame.offset:04x} - {frame.name}\n" for number, frame in enumerate(frames)]
     return "".join(["\n", *lines, "\n"]) if lines else ""
 
 
 def dump_call_stack(exec_env: ExecEnv) -> None:
-    """Print the wasm frames of the trap that was the exception, innermost first, one on a line."""
+    """Print the call stack, innermost first, one function on a line. In a native it is that which called it, across all
+    calls between natives and wasm; else that of the trap that was the exception."""
     print(_call_stack(exec_env), end="")
 
 

@@ -1,6 +1,7 @@
 """Native functions by module, name and signature, which `instantiate` links imports to."""
 from __future__ import annotations
 
+import functools
 import logging
 import weakref
 
@@ -60,11 +61,12 @@ class _Link:
             log.warning("failed to link import function (%s, %s)", *self.names)
             return self.unlinked
 
+        @functools.wraps(native.function)
         def target(exec_env, *arguments):
             return native.run(exec_env or of_runtime(importer.exports._inst.exec_env), *arguments)
 
         if not native.signature:
-            return lambda *arguments: target(current(), *arguments)
+            return functools.wraps(target)(lambda *arguments: target(current(), *arguments))
         found = host_function(native.signature, exec_env=True)(target).__wasm_import__(functype, importer)
         if found is None:
             log.warning("failed to check signature '%s' and resolve pointer params for import function (%s %s)",
