@@ -119,6 +119,16 @@ def test_used_and_peak(load, mode):
     assert env.used == env.peak == 0
 
 
+def test_the_peak_of_dumped_frames():
+    """Compiled functions have frames in the buffer where that is wanted."""
+    engine = wasm.Engine("jit", dump_call_stack=True)
+    env = wasm.ExecEnv(wasm.Instance(wasm.Module(RECURSION, engine=engine)), 1 << 16)
+    env.call("down", 10)
+    before = env.peak
+    env.call("down", 100)
+    assert 0 < before < env.peak < 1 << 16 and env.used == 0
+
+
 def test_the_peak_of_a_large_buffer(load):
     """What is looked at is what was touched: a buffer of 4 GiB takes no time, and stays untouched."""
     inst = load(RECURSION)

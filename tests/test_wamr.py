@@ -263,6 +263,13 @@ def test_references_as_text(instantiate, capsys):
     assert capsys.readouterr().out == "extern:ref.null,func:ref.null\n0x1234:ref.extern,0:ref.func\n"
     assert not wamr.application_execute_func(inst, "f", ["99", "null"])
     assert capsys.readouterr().out == "Exception: invalid input argument 0: 99\n"
+    inst = instantiate("""(module (type $v (func)) (func $f) (func $g (param i32))
+      (func (export "f") (param (ref $v)) (result (ref null $v)) (local.get 0)) (elem declare func $f))""")
+    assert wamr.application_execute_func(inst, "f", ["0"])
+    for text in ("null", "1"):
+        assert not wamr.application_execute_func(inst, "f", [text])
+    assert capsys.readouterr().out == (
+        "0:ref.func\nException: invalid input argument 0: null\nException: invalid input argument 0: 1\n")
 
 
 @pytest.mark.parametrize("name, arguments, text", [

@@ -12,7 +12,7 @@ from pyjit_wasm import config
 from pyjit_wasm.runtime import libc
 from pyjit_wasm.runtime.lease import Lease
 
-_PAGE = 4096
+_PAGE = libc.MACHINE_PAGE
 
 
 class Arena:

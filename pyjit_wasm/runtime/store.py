@@ -18,7 +18,7 @@ from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import I32, Limits, MemType, RefType, TableType
 
 _PAGE = config.PAGE
-_MACHINE_PAGE = 4096
+_MACHINE_PAGE = libc.MACHINE_PAGE
 _OBJECT = ctypes.py_object
 
 

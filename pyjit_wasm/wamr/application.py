@@ -50,7 +50,7 @@ def _execute(module_inst, name, argv):
     call, found = get_exec_env_singleton(module_inst).function(function).call_bits, []
     if not attempt(module_inst, lambda: found.extend(call(arguments))):
         return False
-    print(",".join(map(literals.format, found, results)))
+    print(",".join(map(literals.write, found, results)))
     return True
 
 

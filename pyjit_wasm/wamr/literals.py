@@ -8,7 +8,8 @@ import math
 import struct
 
 from pyjit_wasm.runtime.libc import libc
-from pyjit_wasm.types import F32, F64, I32, I64, V128, RefType
+from pyjit_wasm.types import F32, F64, I32, I64, V128, RefType, heap_top
+from pyjit_wasm.values import check_reference
 
 _SIGNIFICAND = {F32: 23, F64: 52}
 _WIDTH = {I32: 32, I64: 64, F32: 32, F64: 64}
@@ -43,7 +44,12 @@ def parse(text, valtype, module_inst):
     """An argument for `Function.call_bits`. ValueError for what is none. A function is its index, another reference its
     number, both may be `null`."""
     if isinstance(valtype, RefType):
-        return _reference(text, valtype, module_inst)
+        try:
+            value = _reference(text, valtype, module_inst)
+            check_reference(valtype, value)
+        except (KeyError, TypeError) as error:
+            raise ValueError(str(error)) from error
+        return value
     cursor = _Cursor(text)
     if valtype == V128:
         bits = _vector(cursor)
@@ -83,20 +89,16 @@ def _vector(cursor):
 
 
 def _reference(text, valtype, module_inst):
+    """The reference; KeyError if there is no such function."""
     if text[:4] in ("null", "NULL"):
         return None
     cursor = _Cursor(text)
     number = cursor.read(_strtoull, 0)
     _require_end(cursor)
-    if valtype.heap != "func":
-        return number
-    try:
-        return module_inst.function(number)
-    except KeyError:
-        raise ValueError(f"there is no function {number}") from None
+    return module_inst.function(number) if heap_top(valtype.heap) == "func" else number
 
 
-def format(value, valtype):
+def write(value, valtype):
     """The text of a result of `Function.call_bits`."""
     if isinstance(valtype, RefType):
         return _format_reference(value, valtype)
@@ -111,6 +113,6 @@ def format(value, valtype):
 
 
 def _format_reference(value, valtype):
-    if valtype.heap == "func":
+    if heap_top(valtype.heap) == "func":
         return "func:ref.null" if value is None else f"{value.index}:ref.func"
     return "extern:ref.null" if value is None else f"{value if isinstance(value, int) else id(value):#x}:ref.extern"
