@@ -42,6 +42,12 @@ class ExecEnv:
         env.public = self
         return self
 
+    @staticmethod
+    def current() -> ExecEnv | None:
+        """The ExecEnv that called the host function which asks, or None outside of calls (WAMR: the first parameter of native
+        functions)."""
+        return current()
+
     @property
     def instance(self) -> Instance:
         """The Instance it was made for."""
@@ -149,8 +155,7 @@ def _of_thread(thread):
 
 
 def current() -> ExecEnv | None:
-    """The ExecEnv that called the host function which asks, or None outside of calls (WAMR: the first parameter of
-    native functions)."""
+    """See `ExecEnv.current`."""
     env = exec_env.current()
     return None if env is None else of_runtime(env)
 

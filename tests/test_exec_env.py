@@ -93,7 +93,12 @@ def test_current(load):
     env.call("g")
     inst.exports.g()
     assert seen[0] is env and seen[1] is not env and seen[1].instance is inst
-    assert current() is None
+    assert current() is None is wasm.ExecEnv.current()
+    inst = load('(module (import "m" "f" (func $f)) (func (export "g") (call $f)))',
+                {"m": {"f": lambda: seen.append(wasm.ExecEnv.current())}})
+    with wasm.ExecEnv(inst) as env:
+        env.call("g")
+        assert seen[-1] is env
 
 
 # --- the stack buffer

@@ -549,6 +549,15 @@ def test_the_malloc_of_the_guest(instantiate):
     assert wamr.module_malloc(inst, 14) == 0 and wamr.get_exception(inst) == "Exception: out of bounds memory access"
 
 
+def test_the_malloc_of_a_guest_with_64_bits(instantiate):
+    inst = instantiate("""(module (memory (export "memory") i64 1)
+      (func (export "malloc") (param i64) (result i64) (i64.const 2048)) (func (export "free") (param i64)))""")
+    assert wamr.module_dup_data(inst, b"wide") == 2048 and inst.exports.memory[2048:2052] == b"wide"
+    assert wamr.module_malloc(inst, 1 << 64) == 0
+    inst = instantiate("""(module (memory i64 1))""", 0, 1000)
+    assert wamr.module_malloc(inst, 1000) == 65536
+
+
 def test_the_malloc_of_the_guest_in_a_native(instantiate):
     """It runs in the exec_env that is running."""
     source = GUEST_MALLOC.replace("(memory (export", '(import "env" "f" (func $f (result i32))) (memory (export') \

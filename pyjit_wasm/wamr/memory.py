@@ -77,13 +77,13 @@ def module_malloc(module_inst: Instance, size: int) -> int:
     if heap is not None:
         return heap.allocate(size) or 0
     functions = _guest_functions(module_inst)
-    if functions is None or size >= 1 << 32:
-        return 0
-    return _guest_malloc(module_inst, size, *functions[:2])
+    return _guest_malloc(module_inst, size, *functions[:2]) if functions is not None else 0
 
 
 def _guest_malloc(module_inst, size, malloc, retain):
     mask = 0xFFFFFFFF if malloc.type.results[0] == I32 else 0xFFFFFFFFFFFFFFFF
+    if size > mask:
+        return 0
     offset = _run(module_inst, malloc, *((size, 0) if retain else (size,))) & mask
     if offset and retain is not None:
         offset = _run(module_inst, retain, offset) & mask

@@ -124,6 +124,7 @@ def instantiate(module: Module, default_stack_size: int = 0, host_managed_heap_s
         for name, kinds in _AFTERWARDS:
             if uses_wasi in kinds and name in instance.exports and instance.exports[name].type == FuncType((), ()):
                 instance.exports[name]()
+                instance._inst.initialized |= name == "_initialize"
     except BaseException:
         if wasi is not None:
             wasi.close()
