@@ -3,6 +3,8 @@ import ctypes
 import gc
 import logging
 import struct
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -600,6 +602,42 @@ def test_first_fit_by_a_plain_list():
             if fits:
                 taken[offset] = room
         assert heap.used == sum(taken.values()) <= heap.peak
+
+
+@pytest.fixture(scope="module")
+def c_program(tmp_path_factory):
+    """A C program for WASI with its own allocator, and a main function that is not `_start`."""
+    pytest.importorskip("ziglang")
+    folder = tmp_path_factory.mktemp("wamr")
+    (folder / "program.c").write_text("""
+        #include <stdlib.h>
+        #include <string.h>
+        __attribute__((export_name("joined"))) char *joined(const char *a, const char *b) {
+            char *text = malloc(strlen(a) + strlen(b) + 1);
+            return strcat(strcpy(text, a), b);
+        }
+        __attribute__((export_name("main"))) int entry(int argc, char **argv) {
+            int sum = 0;
+            for (int i = 1; i < argc; i++)
+                sum += atoi(argv[i]);
+            return sum;
+        }""")
+    subprocess.run([sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O1", "-mexec-model=reactor",
+                    "-Wl,--export=malloc", "-Wl,--export=free", "-o", "program.wasm", "program.c"], cwd=folder, check=True)
+    return folder / "program.wasm"
+
+
+def test_a_c_program(instantiate, c_program):
+    inst = instantiate(str(c_program), 0, 1 << 16)
+    assert "heap" not in inst._inst.attached
+    a, b = wamr.module_dup_data(inst, b"one \0"), wamr.module_dup_data(inst, b"and two\0")
+    env, cells = wamr.create_exec_env(inst, 1 << 16), [a, b]
+    assert wamr.call_wasm(env, wamr.lookup_function(inst, "joined"), 2, cells), wamr.get_exception(inst)
+    assert inst.exports.memory.read_str(cells[0]) == "one and two" and len({a, b, cells[0]}) == 3
+    for offset in (a, b, cells[0]):
+        wamr.module_free(inst, offset)
+    argv = ["program", "40", "-5", "7"]
+    assert wamr.application_execute_main(inst, argv) and argv[0] == 42
 
 
 # --- addresses
