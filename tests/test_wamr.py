@@ -2,6 +2,7 @@
 import ctypes
 import gc
 import logging
+import re
 import struct
 import subprocess
 import sys
@@ -766,3 +767,46 @@ def test_the_memory_dump(instantiate, capsys):
               "Total aux stack used", "Native stack left", "Total app heap used"]
     places = iter(starts)
     assert all(start in places for start in wanted)     # in WAMR's order
+
+
+PERF = """(module
+  (func $leaf (param $n i32) (result i32) (local $x i32)
+    (loop $l
+      (local.set $x (i32.add (i32.mul (local.get $x) (i32.const 1103515245)) (local.get $n)))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $x))
+  (func $down (export "down") (param i32) (result i32)
+    (if (result i32) (local.get 0) (then (call $down (i32.sub (local.get 0) (i32.const 1))))
+      (else (call $leaf (i32.const 200000000)))))
+  (func (export "unused")))"""
+
+
+def test_perf_profiling(instantiate, capsys, mode):
+    """WAMR's words; a function that did not run is left out, and recursion counts once in the total."""
+    inst = instantiate(PERF.replace("200000000", "200000000" if mode == "jit" else "20000000"))
+    wamr.start_perf_profiling(inst)
+    env, cells = wamr.create_exec_env(inst, 1 << 16), [9]
+    start = time.perf_counter()
+    assert wamr.call_wasm(env, wamr.lookup_function(inst, "down"), 1, cells)
+    elapsed = (time.perf_counter() - start) * 1000
+    wamr.dump_perf_profiling(inst)
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "Performance profiler data:"
+    pattern = (r"  func (\w+), execution time: ([0-9.]+) ms, execution count: (\d+) times, "
+               r"children execution time: ([0-9.]+) ms")
+    found = {name: (float(total), int(count), float(children)) for name, total, count, children in (
+        re.fullmatch(pattern, line).groups() for line in lines)}
+    assert set(found) == {"down", "leaf"} and found["down"][1] == 10 and found["leaf"][1] == 1
+    assert 0 < found["leaf"][0] <= found["down"][0] <= elapsed * 1.5 + 50
+    assert wamr.get_wasm_func_exec_time(inst, "leaf") == pytest.approx(found["leaf"][0], abs=0.001)
+    assert wamr.get_wasm_func_exec_time(inst, "unused") == wamr.get_wasm_func_exec_time(inst, "nothing") == -1
+    assert wamr.sum_wasm_exec_time(inst) == pytest.approx(
+        sum(wamr.get_wasm_func_exec_time(inst, name) for name in ("leaf", "down")))
+    wamr.dump_perf_profiling(inst)      # the same again: the profile has ended
+    assert capsys.readouterr().out.splitlines() == [first, *lines]
+
+
+def test_no_perf_profiling(inst, capsys):
+    wamr.dump_perf_profiling(inst)
+    assert capsys.readouterr().out == "Performance profiler data:\n"
+    assert wamr.sum_wasm_exec_time(inst) == 0 and wamr.get_wasm_func_exec_time(inst, "add") == -1

@@ -19,11 +19,13 @@ _OPERAND_STACK, _NATIVE_STACK = "wasm operand stack overflow", "native stack ove
 
 class State:
     """Of an instance: `exception`, a str without "Exception: ", or None; `frames`, those of the trap that was the reason;
-    `exit_code` of `proc_exit`; `wasi`, the Wasi that it imports, or None; `custom_data`."""
+    `exit_code` of `proc_exit`; `wasi`, the Wasi that it imports, or None; `custom_data`; `profiling`, a
+    profile that is being taken, and `report`, the last that was, or None."""
 
     def __init__(self):
         self.exception, self.wasi, self.custom_data = None, None, None
         self.exit_code, self._trap = 0, None
+        self.profiling = self.report = None
 
     @property
     def frames(self):
