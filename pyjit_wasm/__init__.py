@@ -24,6 +24,7 @@ _HOMES = {
     "types": ("FuncType", "MemType", "TableType", "GlobalType", "TagType", "RefType", "Limits", "ImportType", "ExportType"),
     "wasi": ("Wasi", "ReadOnly", "MemoryTree", "CAPTURE"),
     "programs": ("run",),
+    "profiling.memory": ("memory_profile", "MemoryProfile"),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
                "WasmException", "InUseError", "Interrupted", "UnsupportedError", "WasiExit", "InternalError", "Frame",
                "HostFrame"),

@@ -13,6 +13,7 @@ from pyjit_wasm.instance import Instance as Instance, load as load
 from pyjit_wasm.linker import Linker as Linker
 from pyjit_wasm.memory import Memory as Memory
 from pyjit_wasm.profiles import profile as profile
+from pyjit_wasm.profiling.memory import MemoryProfile as MemoryProfile, memory_profile as memory_profile
 from pyjit_wasm.profiling.report import Profile as Profile
 from pyjit_wasm.programs import run as run
 from pyjit_wasm.tag import Tag as Tag
@@ -25,6 +26,6 @@ __version__: str
 __all__ = [
     "CAPTURE", "DecodeError", "Engine", "ExecEnv", "Exhaustion", "ExportType", "Frame", "FuncType", "Function", "Global",
     "GlobalType", "HostFrame", "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits",
-    "LinkError", "Linker", "MemType", "Memory", "MemoryTree", "Module", "ParseError", "Profile", "ReadOnly", "RefType",
-    "Table", "TableType", "Tag", "TagType", "Trap", "UnsupportedError", "ValidationError", "Wasi", "WasiExit", "WasmError",
-    "WasmException", "call_stack", "host_function", "load", "profile", "run"]
+    "LinkError", "Linker", "MemType", "Memory", "MemoryProfile", "MemoryTree", "Module", "ParseError", "Profile", "ReadOnly",
+    "RefType", "Table", "TableType", "Tag", "TagType", "Trap", "UnsupportedError", "ValidationError", "Wasi", "WasiExit",
+    "WasmError", "WasmException", "call_stack", "host_function", "load", "memory_profile", "profile", "run"]

@@ -5,6 +5,7 @@ PLAIN, CALLS, OPCODES, STEPPING = "", "calls", "opcodes", "stepping"  # variants
 
 PAGE = 65536                            # a WebAssembly page
 DEFAULT_STACK_SIZE = 1 << 20            # exec_env stack buffer when the caller names none
+WAMR_STACK_SIZE = 64 << 10              # the same for instances of pyjit_wasm.wamr, as in iwasm
 NATIVE_STACK_RESERVE = 256 << 10        # machine stack left for host code below guest frames
 NATIVE_STACK_LIMIT = 64 << 20           # at most so much machine stack is used by guest code
 MEMORY_RESERVATION = (8 << 30) + PAGE   # index + offset is 33 bits; one access may reach past it

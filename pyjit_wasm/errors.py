@@ -101,7 +101,16 @@ class Trap(WasmError):
 
 
 class Exhaustion(Trap):
-    """The trap `call stack exhausted`."""
+    """The trap `call stack exhausted`. `.native`: of the machine stack, where compiled code has its frames, not of the
+    exec_env's stack buffer."""
+
+    def __init__(self, code: str, frames: tuple[Frame, ...] | Callable[[], tuple[Frame, ...]] = (),
+                 native: bool = False) -> None:
+        super().__init__(code, frames)
+        self.native = native
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code, tuple(self.frames), self.native)
 
 
 class WasmException(WasmError):

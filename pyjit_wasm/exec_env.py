@@ -1,14 +1,20 @@
 """wasm.ExecEnv: what runs wasm needs one (first seed; WAMR: wasm_exec_env_t)."""
+from __future__ import annotations
+
 import ctypes
 import threading
 import time
 
-from pyjit_wasm import function, pickling
+from pyjit_wasm import cell_calls, function, pickling
 from pyjit_wasm.engine import check_stack_size
 from pyjit_wasm.errors import Frame, Interrupted, InUseError
 from pyjit_wasm.instance import Instance
 from pyjit_wasm.runtime import exec_env, interrupts, process, stacks
 from pyjit_wasm.runtime.layout import THREAD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05  # seconds
 
@@ -18,7 +24,8 @@ class ExecEnv:
     then only compiled code runs) and the state of calls. `user_data` is yours.
 
     One thread at a time runs the exec_envs of an instance; those of an instance whose memory is shared run in parallel.
-    A call in a second thread raises InUseError. `close`, or the end of a `with` block, gives the stack buffer back.
+    A call in a second thread raises InUseError. `close`, or the end of a `with` block, gives the stack buffer back; `destroy`
+    is the same.
     """
 
     __reduce_ex__ = pickling.refuse
@@ -35,6 +42,12 @@ class ExecEnv:
         env.public = self
         return self
 
+    @staticmethod
+    def current() -> ExecEnv | None:
+        """The ExecEnv that called the host function which asks, or None outside of calls (WAMR: the first parameter of native
+        functions)."""
+        return current()
+
     @property
     def instance(self) -> Instance:
         """The Instance it was made for."""
@@ -45,7 +58,19 @@ class ExecEnv:
         """Bytes of the stack buffer."""
         return self._env.stack_size
 
-    def function(self, name: "str | int | function.Function") -> "function.Function":
+    @property
+    def used(self) -> int:
+        """Bytes of the stack buffer that frames of the interpreter take now; seen from a host function, those of its
+        callers. 0 when no call is running."""
+        return self._env.used
+
+    @property
+    def peak(self) -> int:
+        """The most bytes of the stack buffer that were ever in use (WAMR: total interpreter stack used): up to the last word
+        that is not zero, so zeros at the end of the innermost frame are not seen. 0 once it is closed."""
+        return self._env.peak
+
+    def function(self, name: str | int | function.Function) -> function.Function:
         """A function that runs in this exec_env: of that name or index, as for `Instance.function`, or the same as
         another. KeyError without such a function."""
         found = name if isinstance(name, function.Function) else self.instance.function(name)
@@ -54,9 +79,20 @@ class ExecEnv:
             bound = self._functions[found] = function.bind(found, self._env)
         return bound
 
-    def call(self, name: "str | int | function.Function", *arguments: object) -> object:
+    def call(self, name: str | int | function.Function, *arguments: object) -> object:
         """Call a function in this exec_env."""
         return self.function(name)(*arguments)
+
+    def call_cells(self, name: str | int | function.Function, cells: Any) -> None:
+        """Call a function with arguments and results in 32-bit cells (WAMR: wasm_runtime_call_wasm): i32 and f32 take one,
+        i64 and f64 two, the low word first, a v128 four. Results overwrite `cells` from the first on, as unsigned ints.
+
+        `cells`: a list of ints, signed or unsigned, which grows if results need more; or a writable contiguous buffer, such
+        as `array("I")`, a ctypes array or a uint32 array of NumPy. A reference takes one cell of a list, the object itself.
+
+        Raises what calls raise, TypeError for too few cells, OverflowError for an int that is no cell, ValueError for a
+        buffer that is too small for the results."""
+        cell_calls.call(self.function(name), cells)
 
     def interrupt(self, error: BaseException | None = None) -> bool:
         """Have the call that is running in this exec_env raise `error`, an Interrupted unless one is given. To be called from
@@ -93,7 +129,9 @@ class ExecEnv:
         """Give the stack buffer back; calls raise InUseError from now on. InUseError if a call is running."""
         self._env.close()
 
-    def __enter__(self) -> "ExecEnv":
+    destroy = close
+
+    def __enter__(self) -> ExecEnv:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -117,8 +155,7 @@ def _of_thread(thread):
 
 
 def current() -> ExecEnv | None:
-    """The ExecEnv that called the host function which asks, or None outside of calls (WAMR: the first parameter of
-    native functions)."""
+    """See `ExecEnv.current`."""
     env = exec_env.current()
     return None if env is None else of_runtime(env)
 

@@ -188,6 +188,23 @@ def test_contents_by_kind(place):
     assert cache.usage() == (5, sum(sizes)) == (5, sum(size for _, size in cache.contents().values()))
 
 
+def test_entries_that_go_meanwhile(place, monkeypatch):
+    """Another process may finish or remove an entry between listing and looking."""
+    for digit in "012":
+        cache.store("unit-" + digit * 64, b"payload")
+    listed = cache._entries
+
+    def vanishing(place):
+        found = listed(place)
+        os.unlink(found[0].path)
+        return found
+
+    monkeypatch.setattr(cache, "_entries", vanishing)
+    assert cache.contents()["unit"][0] == 2
+    cache.clear()
+    assert list(place.iterdir()) == []
+
+
 def test_a_payload_larger_than_the_limit(place, monkeypatch):
     monkeypatch.setattr(config, "CACHE_LIMIT", 1000)
     monkeypatch.setattr(cache, "_written", None)

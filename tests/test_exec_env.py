@@ -1,9 +1,12 @@
-"""Execution environments, who may run them, and interrupts from other threads."""
+"""Execution environments, who may run them, calls with cells, and interrupts from other threads."""
 import ctypes
 import gc
+import math
+import struct
 import threading
 import time
 import weakref
+from array import array
 
 import pytest
 
@@ -52,11 +55,25 @@ def test_stack_size(load):
     assert small.stack_size == 4096 and wasm.ExecEnv(inst).stack_size == 1 << 20
     assert small.call("down", 10) == inst.exports.down(10) == 10
     if inst.mode == "interp":
-        with pytest.raises(wasm.Exhaustion):
+        with pytest.raises(wasm.Exhaustion) as caught:
             small.call("down", 1000)
+        assert not caught.value.native
         assert wasm.ExecEnv(inst, 1 << 20).call("down", 1000) == 1000
     with pytest.raises(ValueError):
         wasm.ExecEnv(inst, -1)
+
+
+def test_which_stack_is_exhausted(load, mode):
+    """Interpreted functions have their frames in the buffer, compiled ones on the machine stack."""
+    inst = load('(module (func $f (export "f") (result i32) (i32.add (call $f) (i32.const 1))))', stack_size=1 << 16)
+    with pytest.raises(wasm.Exhaustion) as caught:
+        inst.exports.f()
+    if mode != "tiered":
+        assert caught.value.native == (mode == "jit") and caught.value.frames[0].name == "f"
+    inst.mode = "interp"
+    with pytest.raises(wasm.Exhaustion) as caught:
+        wasm.ExecEnv(inst, 0).call("f")
+    assert not caught.value.native
 
 
 def test_functions_of_an_exec_env(load):
@@ -76,7 +93,143 @@ def test_current(load):
     env.call("g")
     inst.exports.g()
     assert seen[0] is env and seen[1] is not env and seen[1].instance is inst
-    assert current() is None
+    assert current() is None is wasm.ExecEnv.current()
+    inst = load('(module (import "m" "f" (func $f)) (func (export "g") (call $f)))',
+                {"m": {"f": lambda: seen.append(wasm.ExecEnv.current())}})
+    with wasm.ExecEnv(inst) as env:
+        env.call("g")
+        assert seen[-1] is env
+
+
+# --- the stack buffer
+
+def test_used_and_peak(load, mode):
+    """Every interpreted call puts a frame into the buffer, a compiled one none."""
+    used = []
+    inst = load("""(module (import "m" "look" (func $look)) (func $down (export "down") (param i32)
+      (if (local.get 0) (then (call $down (i32.sub (local.get 0) (i32.const 1)))) (else (call $look)))))""",
+                {"m": {"look": lambda: used.append(current().used)}}, mode="interp" if mode == "interp" else "jit")
+    env = wasm.ExecEnv(inst, 1 << 16)
+    assert env.used == env.peak == 0
+    for depth in (0, 1, 2, 100, 3):
+        env.call("down", depth)
+        assert env.used == 0
+    if inst.mode == "jit":
+        assert used == [0] * 5 and env.peak == 0
+        return
+    frame = used[1] - used[0]
+    assert frame > 0 and used == [used[0] + frame * depth for depth in (0, 1, 2, 100, 3)]
+    assert used[3] <= env.peak < used[3] + frame
+    env.close()
+    assert env.used == env.peak == 0
+
+
+def test_the_peak_of_dumped_frames():
+    """Compiled functions have frames in the buffer where that is wanted."""
+    engine = wasm.Engine("jit", dump_call_stack=True)
+    env = wasm.ExecEnv(wasm.Instance(wasm.Module(RECURSION, engine=engine)), 1 << 16)
+    env.call("down", 10)
+    before = env.peak
+    env.call("down", 100)
+    assert 0 < before < env.peak < 1 << 16 and env.used == 0
+
+
+def test_the_peak_of_a_large_buffer(load):
+    """What is looked at is what was touched: a buffer of 4 GiB takes no time, and stays untouched."""
+    inst = load(RECURSION)
+    env = wasm.ExecEnv(inst, 4 << 30)
+    inst.mode = "interp"
+    start = time.perf_counter()
+    env.call("down", 1000)
+    assert 1000 * 16 < env.peak < 1000 * 200 and env._env.touched < 1 << 20
+    assert time.perf_counter() - start < 5
+
+
+# --- 32-bit cells
+
+CELLS = """(module (func (export "turn") (param i32 i64 f32 f64 v128) (result v128 f64 f32 i64 i32)
+  (local.get 4) (local.get 3) (local.get 2) (local.get 1) (local.get 0))
+  (func (export "none") (result i64) (i64.const -2))
+  (func (export "void") (param i32))
+  (func (export "refs") (param externref i32 funcref) (result funcref externref i32)
+    (local.get 2) (local.get 0) (local.get 1)))"""
+# low word first: -5, 2^32 + 2, 1.5, a NaN with a payload, bytes 0..15
+GIVEN = [0xFFFFFFFB, 2, 1, *struct.unpack("<I", struct.pack("<f", 1.5)), 0x1234, 0x7FF40000,
+         *struct.unpack("<4I", bytes(range(16)))]
+TURNED = [*GIVEN[6:10], *GIVEN[4:6], GIVEN[3], *GIVEN[1:3], GIVEN[0]]
+
+
+@pytest.fixture
+def env(load):
+    return wasm.ExecEnv(load(CELLS))
+
+
+def test_cells(env):
+    cells = list(GIVEN)
+    assert env.call_cells("turn", cells) is None
+    assert cells == TURNED
+    cells = [-5, *GIVEN[1:], "beyond"]
+    env.call_cells(env.function("turn"), cells)
+    assert cells == [*TURNED, "beyond"]
+
+
+@pytest.mark.parametrize("make", [
+    lambda cells: array("I", cells), lambda cells: (ctypes.c_uint32 * len(cells))(*cells),
+    lambda cells: bytearray(struct.pack(f"<{len(cells)}I", *cells)),
+    lambda cells: memoryview(array("I", cells))])
+def test_cells_in_buffers(env, make):
+    buffer = make([*GIVEN, 77])
+    env.call_cells("turn", buffer)
+    assert struct.unpack("<11I", bytes(buffer)) == (*TURNED, 77)
+
+
+def test_cells_in_numpy_arrays(env):
+    numpy = pytest.importorskip("numpy")
+    cells = numpy.array(GIVEN, numpy.uint32)
+    env.call_cells("turn", cells)
+    assert cells.tolist() == TURNED
+
+
+def test_a_list_grows_for_results(env):
+    cells = []
+    env.call_cells("none", cells)
+    assert cells == [0xFFFFFFFE, 0xFFFFFFFF]
+    with pytest.raises(ValueError, match="2 cells, not 1"):
+        env.call_cells("none", array("I", [0]))
+
+
+def test_references_in_cells(env):
+    thing, function = object(), env.function("void")
+    cells = [thing, 7, function]
+    env.call_cells("refs", cells)
+    assert cells == [function, thing, 7]
+    with pytest.raises(TypeError, match="list"):
+        env.call_cells("refs", array("I", [0, 0, 0]))
+    with pytest.raises(TypeError):
+        env.call_cells("refs", [thing, 7, 7])
+
+
+def test_bad_cells(env):
+    for cells, error, text in (
+            (GIVEN[:-1], TypeError, "invalid argument count 9, must be no smaller than 10"),
+            ([], TypeError, "invalid argument count 0, must be no smaller than 10"),
+            ([1 << 32, *GIVEN[1:]], OverflowError, "32 bits"), ([-(1 << 31) - 1, *GIVEN[1:]], OverflowError, "32 bits"),
+            ([1.0, *GIVEN[1:]], TypeError, "float"), (bytes(40), TypeError, "writable"), (tuple(GIVEN), TypeError, "."),
+            (bytearray(41), ValueError, "4 bytes"), (None, TypeError, ".")):
+        before = cells and list(cells)
+        with pytest.raises(error, match=text):
+            env.call_cells("turn", cells)
+        assert (cells and list(cells)) == before
+    with pytest.raises(KeyError):
+        env.call_cells("nothing", [])
+
+
+def test_cells_of_every_float(env):
+    """A plain Python float gives the same cells."""
+    for number in (0.0, -0.0, 1.1, math.inf, -math.inf, 5e-324):
+        cells = [0, 0, 0, 0, *struct.unpack("<2I", struct.pack("<d", number)), 0, 0, 0, 0]
+        env.call_cells("turn", cells)
+        assert struct.pack("<2I", *cells[4:6]) == struct.pack("<d", number)
 
 
 def test_close(load):
@@ -88,6 +241,10 @@ def test_close(load):
         down(3)
     env.close()
     assert inst.exports.down(3) == 3
+    other = wasm.ExecEnv(inst)
+    other.destroy()
+    with pytest.raises(wasm.InUseError, match="closed"):
+        other.call_cells("down", [3])
 
 
 def test_close_while_running(load):

@@ -90,12 +90,14 @@ def errors():
     yield from (wasm.DecodeError("short", 7), wasm.DecodeError("short"), wasm.ParseError("odd", 3, 4), wasm.ParseError("odd"),
                 wasm.ValidationError("type mismatch", 9), wasm.LinkError("unknown import"), wasm.InUseError("running"),
                 wasm.UnsupportedError("no"), wasm.InternalError("bug"), wasm.WasiExit(3),
-                wasm.Trap("unreachable", (wasm.Frame(1, "f", 5),)), wasm.Exhaustion("call stack exhausted"))
+                wasm.Trap("unreachable", (wasm.Frame(1, "f", 5),)), wasm.Exhaustion("call stack exhausted"),
+                wasm.Exhaustion("call stack exhausted", (), True))
     yield wasm.WasmException(tag, 5, 0.5)
 
 
 def attributes(error):
-    return {name: getattr(error, name, None) for name in ("offset", "message", "line", "column", "code", "frames", "payload")}
+    return {name: getattr(error, name, None) for name in ("offset", "message", "line", "column", "code", "frames", "native",
+                                                        "payload")}
 
 
 @pytest.mark.parametrize("error", list(errors()), ids=lambda error: type(error).__name__)

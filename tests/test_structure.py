@@ -95,7 +95,7 @@ def test_imports_point_up(path):
 
 def test_every_folder_has_a_level():
     folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
-    assert folders <= {*LEVELS, "cli"}
+    assert folders <= {*LEVELS, "cli", "wamr"}
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "codegen").glob("*.py")), ids=name_of)
@@ -209,7 +209,7 @@ def test_architecture_is_in_reading_order():
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/embedding.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/embedding.md", "docs/wamr.md"])
 def test_examples_run(name, monkeypatch, capsys):
     """The Python of a document, block after block in one namespace, from the top of the repository."""
     monkeypatch.chdir(ROOT)

@@ -39,6 +39,8 @@ def run_options(command):
             MODE, host_options,
             click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
                          help="Stop the program after so many seconds."),
+            click.option("--memory-profile", is_flag=True,
+                         help="Print where the memory is when the program has ended, to standard error."),
             engine_options,
             click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache of compiled code."),
             click.argument("file", type=FILE),
@@ -108,7 +110,14 @@ def _execute(file, arguments, options, deadline, watch):
                 _call(instance, invoked, arguments)
             finally:
                 deadline.end()
+                if options["memory_profile"]:
+                    _print_memory_profile(instance)
     return 0
+
+
+def _print_memory_profile(instance):
+    from .. import memory_profile
+    print(memory_profile(instance).text(), end="", file=sys.stderr, flush=True)
 
 
 def _call(instance, invoked, arguments):

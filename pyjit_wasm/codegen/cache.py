@@ -187,6 +187,15 @@ def _without_suffix(name):
     return name[1:].split(".")[0] if name.startswith(".") else name
 
 
+def size(name):
+    """Bytes of an entry on disk, 0 if there is none."""
+    place = directory()
+    try:
+        return os.stat(os.path.join(place, name)).st_size if place else 0
+    except OSError:
+        return 0
+
+
 def usage():
     """(number of entries, bytes) on disk."""
     counts = contents().values()
@@ -199,7 +208,10 @@ def contents():
     for entry in _entries(place) if place and os.path.isdir(place) else ():
         kind = _without_suffix(entry.name).rpartition("-")[0]
         count, size = found.get(kind, (0, 0))
-        found[kind] = count + 1, size + entry.stat().st_size
+        try:
+            found[kind] = count + 1, size + entry.stat().st_size
+        except FileNotFoundError:   # another process has finished or removed it
+            pass
     return found
 
 
@@ -208,4 +220,7 @@ def clear():
     place = directory()
     if place and os.path.isdir(place):
         for entry in _entries(place):
-            os.unlink(entry.path)
+            try:
+                os.unlink(entry.path)
+            except FileNotFoundError:   # another process has finished or removed it
+                pass

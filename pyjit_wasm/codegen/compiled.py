@@ -14,7 +14,7 @@ _FUNCTION = re.compile(r"(f|osr|entry|batch)\d+")
 class CompiledUnit:
     """`module`, `entries` {funcidx: address of native code}, `loops` {funcidx: address of what takes over at its loops},
     `batches` {funcidx: address of its loop over arrays}, `members` the functions compiled in it, `bytes` of code and
-    constants."""
+    constants, `object_bytes` of the object file, which has the debug information."""
 
     is_handlers, is_native = False, True
 
@@ -22,7 +22,7 @@ class CompiledUnit:
         self._loaded = loader.load(data, arena.guest, native.externals)
         self.module, self._lines = unit.module, None
         symbols = self._loaded.symbols
-        self.members, self.bytes = unit.members, self._loaded.size
+        self.members, self.bytes, self.object_bytes = unit.members, self._loaded.size, len(data)
         self.entries = {f: symbols[f"entry{f}"] for f in unit.entries}
         self.loops = {f: symbols[f"osr{f}"] for f in unit.osr}
         self.batches = {f: symbols[f"{LOOP}{f}"] for f in unit.batches}

@@ -90,6 +90,11 @@ def interpreter(explicit):
     return _loaded[explicit]
 
 
+def loaded_bytes():
+    """Bytes of all handlers that are loaded."""
+    return sum(loaded.size for interpreter in _loaded.values() for loaded in interpreter._objects)
+
+
 def restore_handlers():
     """Addresses of the handlers that calls into other instances return to."""
     return [loaded.handlers["restore"] for loaded in _loaded.values()]

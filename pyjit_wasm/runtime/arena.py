@@ -12,7 +12,7 @@ from pyjit_wasm import config
 from pyjit_wasm.runtime import libc
 from pyjit_wasm.runtime.lease import Lease
 
-_PAGE = 4096
+_PAGE = libc.MACHINE_PAGE
 
 
 class Arena:
@@ -35,6 +35,13 @@ class Arena:
                     libc.protect(start, size, libc.PROT_RW)
                     return Lease(start, partial(self._returned.append, (start, size)))
         raise MemoryError("the code arena is full")
+
+    @property
+    def used(self):
+        """Bytes of the pages that are in use."""
+        with self._lock:
+            self._take_back()
+            return self.hi - self.lo - sum(size for _, size in self._free)
 
     def _take_back(self):
         """Join what was released to its free neighbours."""

@@ -7,7 +7,7 @@ import weakref
 from pyjit_wasm import config
 from pyjit_wasm.errors import Exhaustion, InUseError, Trap
 from pyjit_wasm.opcodes import TRAPS
-from pyjit_wasm.runtime import process, trace
+from pyjit_wasm.runtime import libc, process, trace
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.runtime.services import provides
 
@@ -94,6 +94,32 @@ class ExecEnv:
         return error
 
     @property
+    def used(self):
+        """Bytes of the stack buffer below what the next activation may use."""
+        return self.top - self.stack
+
+    @property
+    def peak(self):
+        """The most bytes of the stack buffer that were ever used: up to the last word that is not zero, since it was zeroed
+        and frames are left as they were. Only pages that are in memory are looked at."""
+        if self._buffer is None:
+            return 0
+        pages = libc.resident(self.stack, self.stack_size)
+        last = pages.rfind(1)
+        while last >= 0:
+            start = last * libc.MACHINE_PAGE
+            written = len(self._buffer[start:start + libc.MACHINE_PAGE].rstrip(b"\0"))
+            if written:
+                return max(start + -(-written // 8) * 8, self.used)
+            last = pages.rfind(1, 0, last)
+        return self.used
+
+    @property
+    def touched(self):
+        """Bytes of the stack buffer that are in memory."""
+        return libc.MACHINE_PAGE * libc.resident(self.stack, self.stack_size).count(1) if self._buffer else 0
+
+    @property
     def closed(self):
         return self._words[EXEC_ENV.owned // 8] == _CLOSED
 
@@ -148,8 +174,11 @@ def in_other_threads():
 def raise_trap(status, address, _):
     """The exception for a trap that an entry was left with."""
     env, message = at(address), TRAPS[status]  # None: garbage that a finalizer calls
-    frames = () if env is None else trace.frames(env.take_trace(), message)
-    raise (Exhaustion if message == "call stack exhausted" else Trap)(message, frames)
+    addresses = [] if env is None else env.take_trace()
+    frames = trace.frames(addresses, message)
+    if message == "call stack exhausted":
+        raise Exhaustion(message, frames, not addresses or trace.is_native(addresses[0]))
+    raise Trap(message, frames)
 
 
 @provides

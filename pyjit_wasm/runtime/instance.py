@@ -28,7 +28,7 @@ class ModuleInstance:
     """An instance of `code.module` in `mode`, with `imports` (store objects in import order, already
     matched). `address` is the INSTANCE block's. `keep`: whatever else must live as long; `passed`: the functions
     that Python gave it as arguments, by address. `callables`: the Python objects made for its functions, by index;
-    `batches`: BATCH words by address, of those called for arrays."""
+    `batches`: BATCH words by address, of those called for arrays. `attached`: what later layers keep with it, by name."""
 
     def __init__(self, code, mode, imports, stack_size):
         check_supported(code.module, code.facts)
@@ -37,7 +37,7 @@ class ModuleInstance:
         self._words = (ctypes.c_uint64 * (self.layout.size // 8 + 2))()
         self.address = ctypes.addressof(self._words)
         self.funcs, self.tables, self.memories, self.globals, self.tags = [], [], [], [], []
-        self.keep, self.passed, self._elems = list(imports), {}, []
+        self.keep, self.passed, self._elems, self.attached = list(imports), {}, [], {}
         self.initialized = False    # whether `_initialize` has run, of WASI reactors
         self.stack_size, self.callables, self.batches, self._exec_env = stack_size, {}, weakref.WeakValueDictionary(), None
         for item in imports:

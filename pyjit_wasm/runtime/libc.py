@@ -10,13 +10,16 @@ PROT_NONE, PROT_RW, PROT_RX = 0, mmap.PROT_READ | mmap.PROT_WRITE, mmap.PROT_REA
 _PRIVATE_ANONYMOUS_NORESERVE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000
 _MADV_DONTNEED = 4
 _FAILED = ctypes.c_void_p(-1).value
+MACHINE_PAGE = 4096
 
 _mmap, _munmap, _mprotect, _madvise = libc.mmap, libc.munmap, libc.mprotect, libc.madvise
+_mincore = libc.mincore
 _mmap.restype = ctypes.c_void_p
 _mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
 _munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 _mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
 
 
 def reserve(size):
@@ -42,6 +45,14 @@ def protect(address, size, protection):
 def discard(address, size):
     """Give the pages back: they read as zero afterwards."""
     _madvise(address, size, _MADV_DONTNEED)
+
+
+def resident(address, size):
+    """One byte, 1 or 0, for each machine page from the page-aligned `address` on: whether it is in memory (mincore)."""
+    found = ctypes.create_string_buffer(-(-size // MACHINE_PAGE))
+    if size and _mincore(address, size, found):
+        raise OSError(ctypes.get_errno(), "mincore")
+    return found.raw
 
 
 def symbol(name):

@@ -18,7 +18,7 @@ from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import I32, Limits, MemType, RefType, TableType
 
 _PAGE = config.PAGE
-_MACHINE_PAGE = 4096
+_MACHINE_PAGE = libc.MACHINE_PAGE
 _OBJECT = ctypes.py_object
 
 
@@ -50,7 +50,7 @@ def _reserve_memory(size):
 
 class MemoryInst(_Owner):
     """A linear memory of `type` (MemType). `guarded`: index + offset of 33 bits stays inside the
-    reservation, so that compiled code may leave bounds checks to the guard pages."""
+    reservation, so that compiled code may leave bounds checks to the guard pages. `reserved`: bytes of address space."""
 
     def __init__(self, type, guarded=True):
         super().__init__(MEM)
@@ -62,7 +62,8 @@ class MemoryInst(_Owner):
         if self.guarded and type.limits.min <= config.MAX_GUARDED_PAGES:
             limit = min(limit, config.MAX_GUARDED_PAGES)
         room = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
-        self.start = _reserve_memory(config.GUARD_BELOW + room)
+        self.reserved = config.GUARD_BELOW + room
+        self.start = _reserve_memory(self.reserved)
         self.base = self.start + config.GUARD_BELOW
         self.put(MEM.base, self.base)
         self.put(MEM.max_pages, limit)

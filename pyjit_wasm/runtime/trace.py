@@ -70,6 +70,12 @@ def places(found, running=True, trap=None):
             yield owner, place
 
 
+def is_native(address):
+    """Whether a return address leads into compiled wasm."""
+    owner = owner_of(address - 1)
+    return owner is not None and owner.is_native and not owner.is_handlers
+
+
 def frames(addresses, trap=None):
     """A function that resolves the stack of a trap when called. Owners are looked up now, because they may be gone later; the
     costly part waits. `trap`: its message."""

@@ -18,21 +18,22 @@ _WORTH_WRITING = 50     # functions
 
 
 class KeptCode:
-    """The kept code of `code`, a ModuleCode. What is translated is written when that dies, or at exit."""
+    """The kept code of `code`, a ModuleCode, in the cache's entry `name`. What is translated is written when that dies, or at
+    exit."""
 
     def __init__(self, code):
         self._module, self._layout = code.module, code.layout
         self._handlers = interpreter(code.explicit).handlers
-        self._name = objects.entry("threaded", code.digest + str(code.explicit).encode())
-        self._names, self._found, self._new = [], {}, {}
+        self.name = objects.entry("threaded", code.digest + str(code.explicit).encode())
+        self.names, self._found, self._new = [], {}, {}
         self._read()
-        weakref.finalize(code, _write, self._name, self._names, self._found, self._new, self._handlers)
+        weakref.finalize(code, _write, self.name, self.names, self._found, self._new, self._handlers)
 
     def _read(self):
-        data = cache.fetch(self._name)
+        data = cache.fetch(self.name)
         if data is not None:
             names, found = marshal.loads(data)
-            self._names += names
+            self.names += names
             self._found.update(found)
 
     def get(self, funcidx):
@@ -43,7 +44,7 @@ class KeptCode:
         code, starts, offsets, loops = bytearray(kept[0]), array("I", kept[1]), array("I", kept[2]), kept[3]
         for start in starts:
             number, = _WORD.unpack_from(code, start)
-            _WORD.pack_into(code, start, self._handlers[self._names[number]])
+            _WORD.pack_into(code, start, self._handlers[self.names[number]])
         return threaded.ThreadedCode(self._module, funcidx, self._layout, code, starts, offsets, loops, ())
 
     def note(self, funcidx, made):

@@ -65,6 +65,11 @@ class ModuleCode:
                 self._variants[name] = ModuleCode(self.module, self.facts, self.settings, self._variants[PLAIN], name)
             return self._variants[name]
 
+    @property
+    def variants(self):
+        """The ModuleCodes that there are of the module."""
+        return list(self._variants.values())
+
     def mode_of(self, instance):
         """The mode in which an instance runs this code."""
         return "interp" if self.variant == STEPPING else instance.mode
