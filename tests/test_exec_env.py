@@ -347,6 +347,7 @@ def test_exec_envs_of_a_shared_memory_run_in_parallel(load):
 @pytest.mark.parametrize("name", ENDLESS)
 def test_interrupt_a_thread(load_bounded, name):
     inst = load_bounded(LOOPS, {"m": {"f": lambda: time.sleep(0.0005)}})
+    inst.exports.ok()  # has the interpreter made, which may take longer than an interrupt may
     for _ in range(3):
         thread = in_thread(inst.exports[name])
         wait_until(lambda: inst._inst.exec_env.thread)
