@@ -182,6 +182,7 @@ SPECIAL = (
     ("memory.atomic.wait64", "ssussIF", True),
     ("memory.atomic.notify", "ssusIF", True),
     ("atomic.fence", "", False),
+    ("step", "iF", False),              # how many breakpoints are here; stands before every instruction, in single steps
 )
 # these have a second form, `memory.fill.w`, for 64-bit memories and tables: addresses and lengths are i64
 WIDE = ("call_indirect", "return_call_indirect", "count.table", "memory.grow", "memory.fill", "memory.copy", "memory.init",

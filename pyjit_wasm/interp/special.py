@@ -1,11 +1,11 @@
-"""Handlers of the forms that come from no row, calls aside: branches, variables, memories, tables. One function
+"""Handlers of the forms that come from no row, calls aside: branches, variables, memories, tables, steps. One function
 each, which SPECIAL at the end names. Wide forms have the functions of the narrow ones."""
 from pyjit_wasm.frames.forms import WIDE
 from pyjit_wasm.interp import atomic
 from pyjit_wasm.interp.calls import CALLS, element, element_pointer
 from pyjit_wasm.interp.handler import MEM_POINTER, take
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import MEM, SPAN, TABLE
+from pyjit_wasm.runtime.layout import EXEC_ENV, MEM, SPAN, TABLE
 
 
 def br(h):
@@ -178,6 +178,18 @@ def ref_func_import(h):
     h.dispatch()
 
 
+def step(h):
+    """Ask the debugger, in frames up to where it wants to be asked, and where breakpoints are."""
+    within = h.let(f"icmp ule ptr %fp, {h.load('ptr', '%env', EXEC_ENV.step_limit)}")
+    h.unlikely(h.let(f"or i1 {within}, {h.let(f'icmp ne i32 {h.field(0)}, 0')}"), "ask")
+    h.dispatch()
+    h.label("ask")
+    h.leave_room(1)
+    ip, fp = (h.let(f"ptrtoint ptr {p} to i64") for p in ("%ip", "%fp"))
+    h.service("step", ip, fp, h.let(f"zext i1 {within} to i64"))
+    h.dispatch()
+
+
 SPECIAL = {
     **CALLS, **atomic.HANDLERS, "br": br, "br_if": br_if, "br_unless": br_unless, "br_table": br_table,
     "back.br": br, "back.br_if": br_if, "back.br_unless": br_unless, "unreachable": unreachable,
@@ -188,6 +200,6 @@ SPECIAL = {
     "memory.copy": memory_copy, "memory.init": memory_init, "data.drop": drop_segment,
     "table.get": table_get, "table.set": table_set, "table.size": table_size, "table.grow": table_grow,
     "table.fill": table_fill, "table.copy": table_copy, "table.init": table_init, "elem.drop": drop_segment,
-    "ref.func": ref_func, "ref.func.import": ref_func_import,
+    "ref.func": ref_func, "ref.func.import": ref_func_import, "step": step,
 }
 SPECIAL |= {f"{name}.w": SPECIAL[name] for name in WIDE}

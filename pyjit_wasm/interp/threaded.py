@@ -13,6 +13,7 @@ from array import array
 from pyjit_wasm import config
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.operands import Operands
+from pyjit_wasm.frames.stepwise import Stepwise
 from pyjit_wasm.runtime import trace
 from pyjit_wasm.runtime.counts import Places, runs
 
@@ -151,11 +152,14 @@ class _RunCounting(Operands):
             yield instruction
 
 
+_PASSES = {config.OPCODES: _RunCounting, config.STEPPING: Stepwise}    # of variants that another pass makes
+
+
 def translate(module, funcidx, layout, handlers, variant=config.PLAIN):
     """Body to ThreadedCode of a variant. `handlers`: {form name: address}. Raises FrameTooLarge."""
     counting = variant in (config.CALLS, config.OPCODES)
     writer = CountingWriter(handlers, module) if counting else Writer(handlers)
-    operands = (_RunCounting if variant == config.OPCODES else Operands)(module, funcidx, layout, writer)
+    operands = _PASSES.get(variant, Operands)(module, funcidx, layout, writer)
     operands.run()
     for place in writer.frame_patches:
         _WORD(writer.code, place, 8 * operands.frame_slots)

@@ -20,12 +20,13 @@ class ExecEnv:
     """Owns an EXEC_ENV struct, its stack buffer of `stack_size` bytes (zeroed; 0: none), and the
     room for traces. `address` is the struct's. Belongs to one thread at a time: see `runtime.ownership`.
     `instance`: weak reference to the ModuleInstance it was made for, if any; `public`: to the object Python has for it.
-    `requested`: gives the exception that is to be raised in what it runs, or None; `waiting`: ends a `memory.atomic.wait`."""
+    `requested`: gives the exception that is to be raised in what it runs, or None; `waiting`: ends a `memory.atomic.wait`;
+    `stepper`: who is asked before instructions, as `step` is, or None."""
 
     def __init__(self, stack_size, instance=None):
         self.stack_size = stack_size
         self.instance, self.public = instance and weakref.ref(instance), None
-        self.requested, self.waiting = None, None
+        self.requested = self.waiting = self.stepper = None
         self._words = (ctypes.c_uint64 * (_WORDS + config.MAX_TRACE))()
         self.address = ctypes.addressof(self._words)
         self.pending, self._owner = None, self.address + EXEC_ENV.owned
@@ -200,6 +201,15 @@ def raise_requested(address, *_):
     error = take()
     if error is not None:
         raise error
+    return 0
+
+
+@provides
+def step(ip, fp, within):
+    """Code for single steps has come to the instruction at `ip`, in the frame at `fp`: up to the limit, or at a breakpoint."""
+    stepper = current().stepper
+    if stepper is not None:
+        stepper(ip, fp, within)
     return 0
 
 

@@ -42,6 +42,7 @@ EXEC_ENV = Struct(
     "exception",      # EXN that is on its way
     "frame",          # the innermost BUFFER_FRAME
     "pending",        # 1 while a failed call from C waits to be reported; `owner` points here then
+    "step_limit",     # code for single steps asks `step` before each instruction in frames up to this address
 )
 PYTHON_EXCEPTION = 0xFFFF
 
@@ -134,7 +135,7 @@ SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "ra
             "raise_in_use", "raise_requested", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
             "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
             "status_entry", "keep_pending", "prepare_batch", "memory_wait32", "memory_wait64", "memory_notify",
-            "python_stack")
+            "python_stack", "step")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 
