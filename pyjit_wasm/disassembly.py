@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pyjit_wasm import errors
 from pyjit_wasm.engine import Module
 from pyjit_wasm.interp.listing import listing
-from pyjit_wasm.text.print_function import function_lines
+from pyjit_wasm.text.print_function import FunctionPrinter
 from pyjit_wasm.text.print_literals import printable
 
 # the forms a function takes, in the order in which they are made, and their titles
@@ -76,7 +76,7 @@ def function_index(module: Module, name: int | str) -> int:
     name section, with or without `$`. Raises KeyError without such a function."""
     syntax = module.syntax
     if isinstance(name, int) or name.isdecimal():
-        if int(name) < len(syntax.funcs):
+        if 0 <= int(name) < len(syntax.funcs):
             return int(name)
         raise KeyError(name)
     for export in syntax.exports:
@@ -101,7 +101,7 @@ def disassemble(module: Module, function: int | str, forms: Iterable[str] = tupl
 
 
 def _wasm(module, index):
-    return [Line(*line) for line in function_lines(module.syntax.data, index)]
+    return [Line(*line) for line in FunctionPrinter(module.syntax.data).lines(index)]
 
 
 def _threaded(module, index):

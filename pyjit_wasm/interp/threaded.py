@@ -19,20 +19,21 @@ from pyjit_wasm.runtime.counts import Places, runs
 
 _DISPLACEMENT = struct.Struct("<i").pack_into
 _WORD = struct.Struct("<I").pack_into
-_TABLE = FORMS["br_table"]
+_TABLE, _STEP = FORMS["br_table"], FORMS["step"]
+_BEHIND_ENTER = 1   # the instruction from which on the first one of each wasm instruction is a `step`
 
 
 class ThreadedCode:
-    """Finished code of one function: `address`, `size` in bytes, `loops` (how many loop
+    """Finished code of one function, of a `variant`: `address`, `size` in bytes, `loops` (how many loop
     headers), `attempts` to catch exceptions. Knows which wasm instruction each of its addresses belongs to:
     `starts` has the place of every instruction in the code, ascending, `offsets` its byte offset in the module."""
 
     __slots__ = ("module", "funcidx", "buffer", "address", "size", "starts", "offsets", "loops", "attempts",
-                 "layout", "__weakref__")
+                 "layout", "variant", "__weakref__")
     is_handlers, is_native = False, False
 
-    def __init__(self, module, funcidx, layout, code, starts, offsets, loops, attempts):
-        self.module, self.funcidx = module, funcidx
+    def __init__(self, module, funcidx, layout, code, starts, offsets, loops, attempts, variant=config.PLAIN):
+        self.module, self.funcidx, self.variant = module, funcidx, variant
         self.buffer = ctypes.create_string_buffer(bytes(code), len(code))
         self.address, self.size = ctypes.addressof(self.buffer), len(code)
         self.layout, self.starts, self.offsets = layout, starts, offsets
@@ -54,6 +55,11 @@ class ThreadedCode:
             if attempt.start <= position < attempt.end:
                 return attempt
         return None
+
+    def breakpoints_at(self, offset):
+        """Of code for single steps: the word that counts breakpoints before the wasm instruction at a byte offset."""
+        place = self.starts[self.offsets.index(offset, _BEHIND_ENTER)]
+        return ctypes.c_uint32.from_address(self.address + place + _STEP.offsets[0])
 
     def instruction_before(self, address, handler):
         """Address of the last instruction at or before `address` that this handler runs."""
@@ -163,4 +169,5 @@ def translate(module, funcidx, layout, handlers, variant=config.PLAIN):
     operands.run()
     for place in writer.frame_patches:
         _WORD(writer.code, place, 8 * operands.frame_slots)
-    return ThreadedCode(module, funcidx, layout, writer.code, writer.starts, writer.offsets, operands.loops, operands.attempts)
+    return ThreadedCode(module, funcidx, layout, writer.code, writer.starts, writer.offsets, operands.loops, operands.attempts,
+                        variant)
