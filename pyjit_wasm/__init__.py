@@ -21,6 +21,7 @@ _HOMES = {
     "exec_env": ("ExecEnv", "call_stack"),
     "profiles": ("profile",),
     "profiling.report": ("Profile",),
+    "debugger": ("Debugger",),
     "types": ("FuncType", "MemType", "TableType", "GlobalType", "TagType", "RefType", "Limits", "ImportType", "ExportType"),
     "wasi": ("Wasi", "ReadOnly", "MemoryTree", "CAPTURE"),
     "programs": ("run",),

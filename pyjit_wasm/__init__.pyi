@@ -1,4 +1,5 @@
 """For type checkers: the names that `__init__.py` imports when they are first used."""
+from pyjit_wasm.debugger import Debugger as Debugger
 from pyjit_wasm.engine import Engine as Engine, Module as Module
 from pyjit_wasm.errors import (
     DecodeError as DecodeError, Exhaustion as Exhaustion, Frame as Frame, HostFrame as HostFrame,
@@ -24,8 +25,9 @@ from pyjit_wasm.wasi import CAPTURE as CAPTURE, MemoryTree as MemoryTree, ReadOn
 
 __version__: str
 __all__ = [
-    "CAPTURE", "DecodeError", "Engine", "ExecEnv", "Exhaustion", "ExportType", "Frame", "FuncType", "Function", "Global",
-    "GlobalType", "HostFrame", "HostFunction", "ImportType", "InUseError", "Instance", "InternalError", "Interrupted", "Limits",
-    "LinkError", "Linker", "MemType", "Memory", "MemoryProfile", "MemoryTree", "Module", "ParseError", "Profile", "ReadOnly",
-    "RefType", "Table", "TableType", "Tag", "TagType", "Trap", "UnsupportedError", "ValidationError", "Wasi", "WasiExit",
-    "WasmError", "WasmException", "call_stack", "host_function", "load", "memory_profile", "profile", "run"]
+    "CAPTURE", "Debugger", "DecodeError", "Engine", "ExecEnv", "Exhaustion", "ExportType", "Frame", "FuncType", "Function",
+    "Global", "GlobalType", "HostFrame", "HostFunction", "ImportType", "InUseError", "Instance", "InternalError",
+    "Interrupted", "Limits", "LinkError", "Linker", "MemType", "Memory", "MemoryProfile", "MemoryTree", "Module",
+    "ParseError", "Profile", "ReadOnly", "RefType", "Table", "TableType", "Tag", "TagType", "Trap", "UnsupportedError",
+    "ValidationError", "Wasi", "WasiExit", "WasmError", "WasmException", "call_stack", "host_function", "load",
+    "memory_profile", "profile", "run"]

@@ -77,14 +77,20 @@ class Debugger:
             raise TypeError("a breakpoint is in a function or at an offset")
         funcidx = self._defined(function) if offset is None else self._function_around(offset)
         code = self._code(funcidx)
+        offsets = self._reader.points(code).at
         if offset is None:
-            offset = self._syntax.codes[funcidx - self._syntax.imported_funcs].start
-        if offset not in self._reader.points(code).at:
+            offset = next(iter(offsets))
+        if offset not in offsets:
             raise ValueError(f"no instruction that can be reached begins at byte {offset:#x}")
         if offset not in self._guest.breakpoints:
             self._guest.breakpoints[offset] = code, code.breakpoints_at(offset)
             code.breakpoints_at(offset).value += 1
         return offset
+
+    def instructions(self, function: int | str | Function) -> tuple[int, ...]:
+        """Byte offsets in the module of the instructions of a function that can be reached, ascending. The function is given,
+        and errors are raised, as for `breakpoint`."""
+        return tuple(self._reader.points(self._code(self._defined(function))).at)
 
     def delete(self, offset: int) -> None:
         """Take a breakpoint away. KeyError without one there."""

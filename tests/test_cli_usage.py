@@ -19,7 +19,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-COMMANDS = ("run", "profile", "compile", "inspect", "disas", "validate", "wat", "wasm", "wast", "cache", "completion", "help")
+COMMANDS = ("run", "profile", "trace", "compile", "inspect", "disas", "validate", "wat", "wasm", "wast", "cache", "completion",
+            "help")
 
 
 def test_version():

@@ -11,6 +11,7 @@ NAME = "pyjit-wasm"
 COMMANDS = {
     "run": ("program.run", "Run a program or call one function."),
     "profile": ("profiling.profile", "Run a program, and show what its time went to."),
+    "trace": ("trace.trace", "Run one instruction at a time, and show the stack."),
     "compile": ("compilation.compile", "Compile modules ahead of time."),
     "inspect": ("inspection.inspect", "Show what is in a module."),
     "disas": ("inspection.disas", "Show a function's threaded and native code."),

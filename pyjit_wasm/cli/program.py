@@ -1,4 +1,4 @@
-"""The command `run`: one module, its host and its entry. Parts of it are those of `profile` too."""
+"""The command `run`: one module, its host and its entry. Parts of it are those of `profile` and `trace` too."""
 import contextlib
 import sys
 
@@ -102,8 +102,8 @@ def _execute(file, arguments, options, deadline, watch):
                     cache=not options["no_cache"])
     module = Module(load(file), engine=engine)
     invoked = options["invoke"]
-    _require_function(module, invoked or "_start")
-    with _instance(module, (file, *arguments), options) as instance:
+    require_function(module, invoked or "_start")
+    with hosted(module, (file, *arguments), options) as instance:
         deadline.instance = instance
         with watch(instance):
             try:
@@ -127,7 +127,7 @@ def _call(instance, invoked, arguments):
         instance.exports["_start"]()
 
 
-def _require_function(module, name):
+def require_function(module, name):
     """Raise a LinkError, with similar names, if no function is exported under that name."""
     functions = [export.name for export in module.exports if export.kind == "func"]
     if name in functions:
@@ -137,7 +137,7 @@ def _require_function(module, name):
 
 
 @contextlib.contextmanager
-def _instance(module, arguments, options):
+def hosted(module, arguments, options):
     """An instance, with WASI if the module imports it: `wasi` is slow to load for those that do not."""
     from .. import Instance
     modules = {item.module for item in module.imports}
@@ -159,12 +159,18 @@ def _require_imports(module, imports):
                                "run provides WASI preview 1 only")
 
 
-def _invoke(instance, name, arguments):
-    """Call an export, in a WASI reactor after `_initialize`, and print its results."""
-    from .values import format_results, parse_arguments
-    function = instance.exports[name]
-    values = parse_arguments(arguments, function.type.params)
+def prepared(instance, name, arguments):
+    """The values of ARGS for an export that is to be called; in a WASI reactor `_initialize` has been called then."""
+    from .values import parse_arguments
+    values = parse_arguments(arguments, instance.exports[name].type.params)
     if "_initialize" in instance.exports and name != "_initialize":
         instance.exports["_initialize"]()
+    return values
+
+
+def _invoke(instance, name, arguments):
+    """Call an export and print its results."""
+    from .values import format_results
+    function, values = instance.exports[name], prepared(instance, name, arguments)
     for text in format_results(function(*values), function.type.results):
         print(text)

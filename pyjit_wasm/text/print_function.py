@@ -18,10 +18,10 @@ class FunctionPrinter:
         self.module, self.sections = self.printer.module, {
             section.code: section.start for section in self.printer.customs.layout}
         self.printer.type_section(self._reader("type"))
-        self.uses = self._reader("func", self.printer.types.uses).vec(functype)
+        self.uses = self._reader("func").vec(functype)
 
-    def _reader(self, section, *types):
-        return Reader(self.module.data, self.sections[encode.SECTIONS[section]], *types)
+    def _reader(self, section):
+        return Reader(self.module.data, self.sections[encode.SECTIONS[section]], self.printer.types.uses)
 
     def lines(self, funcidx):
         """[(byte offset in the module, or None, and text)] of the lines of a function."""
