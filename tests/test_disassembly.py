@@ -66,7 +66,11 @@ def test_names(module):
         disassemble(module, "p")
 
 
-@pytest.mark.parametrize("source", [SOURCE, VARIED, "examples/hello.wasm"])
+TYPES = """(module (type $v (func (param i32))) (type $w (func (param (ref $v)) (result (ref null $v))))
+  (func (type $w) (local (ref null $w)) (local.get 0)))"""
+
+
+@pytest.mark.parametrize("source", [SOURCE, VARIED, TYPES, "examples/hello.wasm"])
 def test_wasm_is_the_text_with_offsets(source):
     module = wasm.Module(source)
     whole = [line.strip() for line in text.disassemble(module.syntax.data).splitlines()]
