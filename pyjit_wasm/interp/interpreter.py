@@ -3,6 +3,7 @@ import bisect
 import weakref
 
 from pyjit_wasm.codegen import native, objects
+from pyjit_wasm.config import PLAIN
 from pyjit_wasm.runtime import arena, libc, loader, process, trace
 from pyjit_wasm.runtime.layout import RUNTIME
 
@@ -55,7 +56,7 @@ class Interpreter:
         """Address of the handler that a pc is in."""
         return self._addresses[bisect.bisect(self._addresses, address) - 1]
 
-    def translate(self, module, funcidx, layout, variant):
+    def translate(self, module, funcidx, layout, variant=PLAIN):
         """ThreadedCode of a function, in a variant (see `tiering.module_code`). Raises FrameTooLarge."""
         from pyjit_wasm.interp import threaded  # not needed where everything is compiled
 

@@ -21,10 +21,11 @@ from pyjit_wasm.types import GlobalType, MemType, TableType, TagType
 
 
 class ModulePrinter:
-    """Prints a binary as `lines`; `counts` has how many items of each index space there have been."""
+    """Prints a binary as `lines`; `counts` has how many items of each index space there have been. `read_bodies`: as for
+    `decode`."""
 
-    def __init__(self, data):
-        self.module = decode(data)
+    def __init__(self, data, read_bodies=True):
+        self.module = decode(data, read_bodies)
         self.names = Names(self.module)
         self.spaces = self.names.items | {"local": NO_NAMES}
         self.types = Types(len(self.module.types), self.spaces["type"], self.names.fields)
