@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _FLOATS = {F32: 32, F64: 64}
 _HEADER = struct.Struct("<QQ")
 _SLOT = 8
+_SHORT = reprlib.Repr()     # of references to Python objects
+_SHORT.maxstring = _SHORT.maxother = 60
 
 # how many operands a call takes: its arguments, and what is called
 _TAKEN = {
@@ -55,7 +57,7 @@ class Value:
         if self.value is None:
             return "null"
         named = reference_kind(self.type) == FUNCTIONS
-        return printable(f"${self.value.name}" if named else reprlib.repr(self.value))
+        return printable(f"${self.value.name}" if named else _SHORT.repr(self.value))
 
 
 @dataclasses.dataclass(frozen=True)
