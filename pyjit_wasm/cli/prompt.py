@@ -6,7 +6,7 @@ from .. import errors
 from ..disassembly import disassemble
 from ..text.print_literals import printable
 from .states import Screen, headline, labels, operands, variables
-from .trace import set_breakpoint
+from .trace import parse_number, set_breakpoint
 
 SHORT = {"s": "step", "n": "next", "f": "finish", "c": "continue", "b": "break", "d": "delete", "l": "list", "bt": "frames",
          "q": "quit"}
@@ -73,7 +73,7 @@ class Prompt(cmd.Cmd):
 
     def do_delete(self, place):
         """delete [OFFSET]: do not stop there any more; or anywhere."""
-        for offset in [int(place, 0)] if place else self.debugger.breakpoints:
+        for offset in [parse_number(place)] if place else self.debugger.breakpoints:
             self.debugger.delete(offset)
 
     # looking
@@ -115,7 +115,7 @@ class Prompt(cmd.Cmd):
         except (errors.LinkError, ValueError) as error:
             self._say(str(error))
         except KeyError as error:
-            self._say(f"no breakpoint at {error}")
+            self._say(f"no breakpoint at byte {error.args[0]:#x}")
         return False
 
     def default(self, line):
@@ -140,7 +140,7 @@ class Prompt(cmd.Cmd):
 
     def _move(self, how, count=""):
         """Go on; True at the end of the call, which ends the loop."""
-        for _ in range(int(count or 1)):
+        for _ in range(parse_number(count or "1")):
             if how() is None:
                 return True
         self._show(self.debugger.state)

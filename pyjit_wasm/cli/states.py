@@ -5,30 +5,34 @@ import sys
 import textwrap
 
 from ..text.print_literals import printable
+from . import outputs
 
 COLUMNS = (("pc", 8), ("instruction", 28), ("operand stack", 26), ("locals", 34), ("labels", 0))    # and widths
 GAP = 2
 LEAST_WIDTH = 110       # of a terminal for columns side by side
 INSTRUCTION = 24        # width of that column where the others are as wide as the terminal lets them be
 SHOWN = 12              # values and labels of a column; the innermost ones
-STYLES = ((r"^ *0x[0-9a-f]+", "cyan"), (r":(i32|i64|f32|f64|v128|\(ref [^)]*\)|\w+ref)\b", "dim"),
-          (r"^(stack|locals|labels) ", "bold"), (r"^\S.*, frame \d+$", "bold"))
+STYLES = ((r"(?m)^ *0x[0-9a-f]+", "cyan"), (r":(i32|i64|f32|f64|v128|\(ref [^)]*\)|\w+ref)\b", "dim"),
+          (r"(?m)^ +(stack|locals|labels) ", "bold"), (r"(?m)^\S.*, frame \d+$", "bold"))
 
 
 class Screen:
     """Where states are shown: standard output, in colours and as wide as it is if that is a terminal."""
 
     def __init__(self):
-        self.terminal, self.place, self.headed = sys.stdout.isatty(), None, False
+        self.place, self.headed, self.console = None, False, None
+        if sys.stdout.isatty():
+            from .terminal import open_console   # imports rich
+            self.console = open_console()
 
     def state(self, state):
         """Show the innermost frame of a State, with a headline where that is another one than the last time."""
         frame, place = state.frames[0], (state.frames[0].funcidx, len(state.frames))
-        if self.stacked:
-            lines = _stacked(frame, self.width)
+        if self.console and self.console.width < LEAST_WIDTH:
+            lines = _stacked(frame, self.console.width)
         else:
             widths = self._widths()
-            lines = list(_columns(_cells(frame), widths, fold=self.terminal))
+            lines = list(_columns(_cells(frame), widths, fold=self.console))
             if not self.headed:
                 self.headed = True
                 self.lines(*_columns([name for name, _ in COLUMNS], widths))
@@ -37,35 +41,26 @@ class Screen:
             self.lines(headline(frame, len(state.frames)))
         self.lines(*lines)
 
-    @property
-    def width(self):
-        import shutil
-        return shutil.get_terminal_size().columns
-
-    @property
-    def stacked(self):
-        return self.terminal and self.width < LEAST_WIDTH
-
     def _widths(self):
-        if not self.terminal:
+        if self.console is None:
             return [width for _, width in COLUMNS]
-        third = (self.width - COLUMNS[0][1] - INSTRUCTION - GAP * (len(COLUMNS) - 1)) // 3
+        third = (self.console.width - COLUMNS[0][1] - INSTRUCTION - GAP * (len(COLUMNS) - 1)) // 3
         return COLUMNS[0][1], INSTRUCTION, third, third, third
 
     def lines(self, *lines):
         """Show lines at once: what the program writes itself comes between."""
-        if self.terminal:
-            from rich.console import Console
-            from rich.text import Text
-            console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
-            for line in lines:
-                text = Text(line)
-                for pattern, style in STYLES:
-                    text.highlight_regex(pattern, style)
-                console.print(text)
-        else:
-            sys.stdout.write("".join(f"{line}\n" for line in lines))
+        text = "".join(f"{line}\n" for line in lines)
+        outputs.write(outputs.STDOUT, text if self.console is None else self._coloured(text))
         sys.stdout.flush()
+
+    def _coloured(self, text):
+        from rich.text import Text
+        text = Text(text)
+        for pattern, style in STYLES:
+            text.highlight_regex(pattern, style)
+        with self.console.capture() as captured:
+            self.console.print(text, end="", soft_wrap=True)
+        return captured.get()
 
 
 def headline(frame, number):

@@ -31,14 +31,14 @@ class Table:
         return Group(Text(self.title, style="bold underline"), table) if self.title else table
 
 
-def _console():
+def open_console():
     terminal = sys.stdout.isatty()
     return Console(file=sys.stdout, width=None if terminal else UNLIMITED, highlight=False, markup=False, emoji=False)
 
 
 def show(*parts):
     """Print lines (str) and Tables; Tables without rows are left out."""
-    console, blank = _console(), False
+    console, blank = open_console(), False
     with console.capture() as captured:
         for part in parts:
             if isinstance(part, str):
@@ -59,7 +59,7 @@ def _write(text):
 
 def show_code(disassembly):
     """Print a Disassembly: its forms side by side on a terminal that is wide enough, else one after the other."""
-    console = _console()
+    console = open_console()
     if not console.is_terminal:
         outputs.write(outputs.STDOUT, disassembly.text())
         return

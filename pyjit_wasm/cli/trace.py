@@ -122,7 +122,15 @@ def set_breakpoint(debugger, text):
     """Set a breakpoint at a PLACE; its byte offset. Raises LinkError."""
     try:
         if text[:2].lower() == "0x":
-            return debugger.breakpoint(offset=int(text, 16))
+            return debugger.breakpoint(offset=parse_number(text))
         return debugger.breakpoint(function_called(debugger, text))
     except ValueError as error:
         raise errors.LinkError(f"{text}: {error}") from None
+
+
+def parse_number(text):
+    """A count or a byte offset; ValueError says what is wrong."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ValueError("not a number") from None
