@@ -115,7 +115,7 @@ class Debugger:
         guest = self._guest
         guest.wait()
         if self._state is None and guest.place is not None:
-            self._state = self._reader.state(*guest.place, guest.env.stack)
+            self._state = self._reader.state(guest.env, *guest.place)
         return self._state
 
     def step(self) -> State | None:

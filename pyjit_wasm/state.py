@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import itertools
 import reprlib
 import struct
 
@@ -10,8 +11,7 @@ from pyjit_wasm import config
 from pyjit_wasm.codegen.abi import FUNCTIONS, reference_kind
 from pyjit_wasm.frames.stack import header_slots
 from pyjit_wasm.interp.points import Label, Points
-from pyjit_wasm.interp.threaded import ThreadedCode
-from pyjit_wasm.runtime import trace
+from pyjit_wasm.runtime import stacks, trace
 from pyjit_wasm.runtime.layout import FRAME
 from pyjit_wasm.text.print_function import FunctionPrinter
 from pyjit_wasm.text.print_literals import floating, printable
@@ -99,15 +99,12 @@ class StateReader:
     def __init__(self):
         self._printers, self._texts, self._points = {}, {}, {}
 
-    def state(self, ip, fp, stack, depth=config.MAX_TRACE):
-        """The State before the instruction with threaded code at `ip`, in the frame at `fp` of the stack buffer that begins
-        at `stack`; the innermost `depth` frames of it."""
+    def state(self, env, ip, fp):
+        """The State of the runtime ExecEnv `env` before the instruction with threaded code at `ip`, in the frame at `fp`."""
         frames, exact = [], True
-        for code, ip, fp in self._walk(ip, fp, stack):
+        for code, ip, fp in itertools.islice(_walk(env, ip, fp), config.MAX_TRACE):
             frames.append(self._frame(code, ip, fp, exact))
             exact = False
-            if len(frames) == depth:
-                break
         return State(tuple(frames))
 
     def points(self, code):
@@ -115,21 +112,6 @@ class StateReader:
         if code not in self._points:
             self._points[code] = Points(code.module, code.funcidx, code.layout)
         return self._points[code]
-
-    @staticmethod
-    def _walk(ip, fp, stack):
-        """(ThreadedCode, address of the instruction or else a return address, fp) of frames, innermost first. Below the
-        outermost frame of an activation is the header of the callee through which wasm was left before."""
-        code = trace.owner_of(ip)
-        while isinstance(code, ThreadedCode):
-            yield code, ip, fp
-            ip, caller = _header(fp)
-            if not caller:
-                callee = bottom(code, fp) - FRAME.size
-                ip, caller = _header(callee) if callee > stack else (0, 0)
-                if not stack < caller < callee:
-                    return
-            fp, code = caller, trace.owner_of(ip - 1)
 
     def _frame(self, code, ip, fp, exact):
         (funcidx, name, offset), = code.frames_at(ip, exact, None)
@@ -154,6 +136,17 @@ class StateReader:
             *lines, (end, _) = self._printers[module].lines(code.funcidx)
             self._texts[code] = {offset: text.strip() for offset, text in lines} | {end: "end"}
         return self._texts[code][offset]
+
+
+def _walk(env, ip, fp):
+    """(ThreadedCode, address of the instruction or else a return address, fp) of frames, innermost first. The first
+    activation has called out from the frame at `fp` itself, the others through that of a host function."""
+    yield trace.owner_of(ip), ip, fp
+    for callee in stacks.exits(env):
+        ip, fp = _header(callee)
+        while fp:
+            yield trace.owner_of(ip - 1), ip, fp
+            ip, fp = _header(fp)
 
 
 def bottom(code, fp):

@@ -275,7 +275,7 @@ def test_states_of_the_specification_tests(monkeypatch, directory, name):  # noq
         if count.total() > MOST:
             current().put(EXEC_ENV.step_limit, 0)
         elif count[ip] <= OFTEN:
-            for frame in reader.state(ip, fp, current().stack).frames[:3]:
+            for frame in reader.state(current(), ip, fp).frames[:3]:
                 assert all(str(value) for value in (*frame.locals, *frame.operands))
                 assert all(label.height <= len(frame.operands) for label in frame.labels)
 

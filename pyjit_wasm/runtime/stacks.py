@@ -81,8 +81,14 @@ def frames(words):
 def in_buffer(env):
     """Frames of the functions that have one in the stack buffer of an ExecEnv, innermost first: interpreted ones, and compiled
     ones where that is wanted. It must not be running in another thread."""
-    thread, found = env.thread, []
-    activations = [(env.get(EXEC_ENV.activation), env.get(EXEC_ENV.exit_fp))]
+    found = [*(frame for fp in exits(env) for frame in _interpreted(fp)), *_compiled(env.get(EXEC_ENV.frame))]
+    return tuple(frame for _, frame in sorted(found, key=lambda entry: -entry[0]))
+
+
+def exits(env):
+    """Addresses of the frames through which the activations of the interpreter in an ExecEnv have called out, innermost
+    first: of a function that was called, or of the one that asked a service."""
+    activations, thread = [(env.get(EXEC_ENV.activation), env.get(EXEC_ENV.exit_fp))], env.thread
     entry = _word(thread + THREAD.entry) if thread else 0
     while entry:
         if _word(entry + ENTRY.env) == env.address:
@@ -90,10 +96,8 @@ def in_buffer(env):
         entry = _word(entry + ENTRY.previous)
     for activation, fp in activations:
         while activation:
-            found += _interpreted(fp)
+            yield fp
             activation, fp = _word(activation + ACTIVATION.previous), _word(activation + ACTIVATION.exit_fp)
-    found += _compiled(env.get(EXEC_ENV.frame))
-    return tuple(frame for _, frame in sorted(found, key=lambda entry: -entry[0]))
 
 
 def _interpreted(fp):
