@@ -260,13 +260,15 @@ class _Guest:
         for _, count in self.breakpoints.values():
             count.value -= 1
         self.breakpoints.clear()
-        if self.under_way:
-            self._abandon()
-
-    def _abandon(self):
         with self.turn:
+            if not self.under_way:
+                return
             self.place, self.moving, self.abandoned = None, True, True
             self.turn.notify_all()
+        self._end()
+
+    def _end(self):
+        """Have a call that is abandoned come to its end."""
         self.env.put(EXEC_ENV.step_limit, _EVERYWHERE)
         if threading.current_thread() is self.thread:   # which has collected the Debugger as garbage
             return

@@ -246,6 +246,20 @@ def test_other_instances_run_as_ever(load, engine):
         assert debugger.run() is None and debugger.result == 111
 
 
+def test_compiled_functions_with_frames_in_the_buffer(mode):
+    engine = wasm.Engine(mode="jit", dump_call_stack=True)
+    other = wasm.Instance(wasm.Module("""(module (import "env" "back" (func $back (param i32) (result i32)))
+      (func (export "host") (param i32) (result i32) (i32.add (i32.const 1) (call $back (local.get 0)))))""", engine=engine),
+                          {"env": {"back": lambda n: inst.exports.inner(n)}})
+    inst = wasm.Instance(wasm.Module(HOST, engine=wasm.Engine(mode=mode, dump_call_stack=True)), {"env": other.exports})
+    with wasm.Debugger(inst) as debugger:
+        debugger.start("outer", 5)
+        debugger.breakpoint("inner")
+        assert at(debugger.run()) == [("inner", "local.get"), ("outer", "call")]
+        assert at(debugger.finish()) == [("outer", "i32.add")]
+        assert debugger.run() is None and debugger.result == 111
+
+
 def test_other_instances_are_stepped_over(load):
     other = load("""(module (func $g (param i32) (result i32) (local.get 0))
       (func (export "host") (param i32) (result i32) (i32.add (i32.const 1) (call $g (local.get 0)))))""")

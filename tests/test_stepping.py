@@ -37,14 +37,16 @@ PROGRAMS = {
     "if without else": ("""(func (export "f") (param i32) (result i32)
       (if (local.get 0) (then (local.set 0 (i32.const 5)))) (local.get 0)
       (if (param i32) (result i32) (i32.const 1) (then (i32.const 2) (i32.add)) (else)))""", [(0,), (1,)]),
-    "operands below blocks": ("""(func (export "f") (param i32) (result i64 i32) (i64.const 3) (local.get 0) (i64.const 4) (i64.const 5)
+    "operands below blocks": ("""(func (export "f") (param i32) (result i64 i32)
+      (i64.const 3) (local.get 0) (i64.const 4) (i64.const 5)
       (block (result i64) (i64.const 6) (i64.const 7) (br_if 0 (i64.const 8) (local.get 0)) (i64.add) (i64.add))
       (drop) (drop) (drop))""", [(0,), (1,)]),
     "returns": ("""(func (export "f") (param i32) (result i32) (i32.const 1) (i32.const 2)
       (block (block (if (local.get 0) (then (return (i32.const 3)))) (br 1)) (unreachable)) (br 0))""", [(0,), (1,)]),
     "calls": ("""(func $swap (param i32 i64) (result i64 i32) (local.get 1) (local.get 0))
       (func $one (param i64 i32) (result i64) (i64.add (local.get 0) (i64.extend_i32_s (local.get 1))))
-      (func (export "f") (param i32) (result i64) (i64.const 50) (local.get 0) (i64.const -7) (call $swap) (call $one) (i64.add))
+      (func (export "f") (param i32) (result i64)
+        (i64.const 50) (local.get 0) (i64.const -7) (call $swap) (call $one) (i64.add))
       """, [(3,)]),
     "call_indirect": ("""(type $t (func (param i32) (result i32))) (table funcref (elem $double $negate))
       (func $double (param i32) (result i32) (i32.shl (local.get 0) (i32.const 1)))
@@ -60,8 +62,10 @@ PROGRAMS = {
                    [(0, 1, 1.5), (3, -1, 2.5), (4, 0, 0.0)]),
     "memory and globals": ("""(memory 1) (global $g (mut i32) (i32.const 3))
       (func (export "f") (param i32) (result i32)
-        (i32.store offset=4 (local.get 0) (i32.const 77)) (global.set $g (i32.add (global.get $g) (i32.load offset=2 (local.get 0))))
-        (i32.store (i32.const 0) (global.get $g)) (i32.load (i32.const 0)) (memory.size) (i32.add))""", [(16,), (65532,), (-1,)]),
+        (i32.store offset=4 (local.get 0) (i32.const 77))
+        (global.set $g (i32.add (global.get $g) (i32.load offset=2 (local.get 0))))
+        (i32.store (i32.const 0) (global.get $g)) (i32.load (i32.const 0)) (memory.size) (i32.add))""",
+                           [(16,), (65532,), (-1,)]),
     "folded comparisons": ("""(func (export "f") (param i32 i32) (result i32) (local $n i32)
       (local.set $n (i32.eqz (i32.eqz (i32.lt_s (local.get 0) (local.get 1)))))
       (local.get $n) (local.set $n (i32.const 40)) (local.get $n) (local.tee $n (i32.const 41)) (i32.add) (i32.add)
@@ -71,9 +75,10 @@ PROGRAMS = {
       (drop (f64.lt (local.get 0) (f64.const inf))))""", [(0.7,), (-0.0,)]),
     "vectors between": ("""(func $g (param v128 i32) (result v128) (local v128 i64)
         (local.set 2 (local.get 0)) (local.set 3 (i64.const -1)) (local.get 2))
-      (func (export "f") (param i32) (result i32) (i32.const 5) (v128.const i64x2 1 -2) (local.get 0) (call $g) (drop))""", [(9,)]),
-    "division": ("(func (export \"f\") (param i32 i32) (result i32) (i32.const 4) (i32.div_s (local.get 0) (local.get 1)) (i32.add))",
-                 [(7, -2), (1, 0), (-1 << 31, -1)]),
+      (func (export "f") (param i32) (result i32)
+        (i32.const 5) (v128.const i64x2 1 -2) (local.get 0) (call $g) (drop))""", [(9,)]),
+    "division": ("""(func (export "f") (param i32 i32) (result i32)
+      (i32.const 4) (i32.div_s (local.get 0) (local.get 1)) (i32.add))""", [(7, -2), (1, 0), (-1 << 31, -1)]),
 }
 CASES = [(name, arguments) for name, (_, calls) in PROGRAMS.items() for arguments in calls]
 
@@ -174,7 +179,8 @@ def test_legacy_exceptions(load):
 
 def test_vectors(load):
     inst = load("""(module (func (export "f") (param i32) (result v128) (local v128)
-      (i32.const 9) (i32x4.splat (local.get 0)) (local.tee 1) (local.get 1) (i32x4.add) (local.set 1) (drop) (local.get 1)))""")
+      (i32.const 9) (i32x4.splat (local.get 0)) (local.tee 1) (local.get 1) (i32x4.add) (local.set 1) (drop)
+      (local.get 1)))""")
     two, four = "02000000" * 4, "04000000" * 4
     assert [operands for _, operands, _ in columns(inst, 2)] == [
         [], ["9"], ["9", "2"], ["9", two], ["9", two], ["9", two, two], ["9", four], ["9"], [], [four]]
@@ -209,14 +215,16 @@ def test_names_of_locals(load):
 
 def test_call_ref_takes_its_operands(load):
     inst = load("""(module (type $t (func (param i32) (result i32))) (elem declare func $g)
-      (func $g (type $t) (local.get 0)) (func (export "f") (result i32) (i32.const 1) (i32.const 2) (call_ref $t (ref.func $g)) (i32.add)))""")
+      (func $g (type $t) (local.get 0))
+      (func (export "f") (result i32) (i32.const 1) (i32.const 2) (call_ref $t (ref.func $g)) (i32.add)))""")
     outer = [state.frames[1] for state in trace(inst, "f") if len(state.frames) > 1]
     assert [[str(value) for value in frame.operands] for frame in outer] == [["1"], ["1"]]
     assert {frame.instruction.split()[0] for frame in outer} == {"call_ref"}
 
 
 def test_endless_recursion(load):
-    inst = load('(module (func $f (export "f") (param i32) (call $f (i32.add (local.get 0) (i32.const 1)))))', stack_size=1 << 13)
+    inst = load('(module (func $f (export "f") (param i32) (call $f (i32.add (local.get 0) (i32.const 1)))))',
+                stack_size=1 << 13)
     depths, error = [], None
     try:
         for state in trace(inst, "f", 0):
@@ -260,8 +268,8 @@ def test_specification(monkeypatch, directory, script):  # noqa: F811
         assert failures(monkeypatch, directory, script) == []
 
 
-READ = """block br br_if br_table call call_indirect call_ref fac if legacy/rethrow legacy/try_catch local_tee loop memory_copy0
-    memory_grow ref_func return_call return_call_indirect select table_grow throw_ref try_table unwind""".split()
+READ = """block br br_if br_table call call_indirect call_ref fac if legacy/rethrow legacy/try_catch local_tee loop
+    memory_copy0 memory_grow ref_func return_call return_call_indirect select table_grow throw_ref try_table unwind""".split()
 OFTEN, MOST = 5, 20_000     # how many times each instruction is looked at, and how many are stopped at
 
 

@@ -11,7 +11,7 @@ COLUMNS = (("pc", 8), ("instruction", 28), ("operand stack", 26), ("locals", 34)
 GAP = 2
 LEAST_WIDTH = 110       # of a terminal for columns side by side
 INSTRUCTION = 24        # width of that column where the others are as wide as the terminal lets them be
-SHOWN = 12              # values and labels of a column; the innermost ones
+SHOWN = 12              # values and labels of a column: the first locals, what is on top of stacks
 STYLES = ((r"(?m)^ *0x[0-9a-f]+", "cyan"), (r":(i32|i64|f32|f64|v128|\(ref [^)]*\)|\w+ref)\b", "dim"),
           (r"(?m)^ +(stack|locals|labels) ", "bold"), (r"(?m)^\S.*, frame \d+$", "bold"))
 
@@ -91,12 +91,17 @@ def typed(value):
 
 def _cells(frame):
     return (f"{frame.pc:#06x}", printable(frame.instruction),
-            *(_row(cell) for cell in (operands(frame), variables(frame), labels(frame))))
+            _top(operands(frame)), _first(variables(frame)), _top(labels(frame)))
 
 
-def _row(texts):
+def _top(texts):
     left_out = len(texts) - SHOWN
     return " ".join([f"({left_out} more)", *texts[left_out:]] if left_out > 0 else texts)
+
+
+def _first(texts):
+    left_out = len(texts) - SHOWN
+    return " ".join([*texts[:SHOWN], f"({left_out} more)"] if left_out > 0 else texts)
 
 
 def _columns(cells, widths, fold=False):
