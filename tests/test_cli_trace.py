@@ -140,6 +140,8 @@ def answered(folder, commands, *arguments):
 def test_steps(folder):
     lines = answered(folder, ["step", "", "next", "n 5", "finish"], "--invoke", "fac", "fac.wat", 2)
     assert instructions(lines) == ["local.get", "i32.eqz", "if", "local.get", "i32.mul"] and lines[-1] == "2"
+    lines = answered(folder, ["b fac", "step 1000", "d", "step 1000"], "--invoke", "fac", "fac.wat", 2)
+    assert instructions(lines) == ["local.get"] * 2 and lines[-1] == "2"
 
 
 def test_stacks(folder):

@@ -71,6 +71,12 @@ class Prompt(cmd.Cmd):
         else:
             self._say(*[f"{offset:#06x}" for offset in self.debugger.breakpoints])
 
+    def complete_break(self, text, *_):
+        """Names of functions."""
+        syntax = self.debugger.instance.module.syntax
+        names = [syntax.function_name(index) for index in range(syntax.imported_funcs, len(syntax.funcs))]
+        return [name for name in names if name.startswith(text)]
+
     def do_delete(self, place):
         """delete [OFFSET]: do not stop there any more; or anywhere."""
         for offset in [parse_number(place)] if place else self.debugger.breakpoints:
@@ -121,6 +127,7 @@ class Prompt(cmd.Cmd):
     def default(self, line):
         """An unambiguous beginning of a command."""
         if line == "EOF":
+            self._say(*[""] * bool(self.prompt))
             return True
         word, argument, _ = self.parseline(line)
         names = self._meant(word or "")
@@ -139,10 +146,13 @@ class Prompt(cmd.Cmd):
         return [SHORT[word]] if word in SHORT else self.completenames(word) if word else []
 
     def _move(self, how, count=""):
-        """Go on; True at the end of the call, which ends the loop."""
+        """Go on, several times unless a breakpoint is reached; True at the end of the call, which ends the loop."""
         for _ in range(parse_number(count or "1")):
-            if how() is None:
+            state = how()
+            if state is None:
                 return True
+            if state.frames[0].pc in self.debugger.breakpoints:
+                break
         self._show(self.debugger.state)
         return False
 
