@@ -2,6 +2,7 @@
 import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -363,6 +364,18 @@ def test_the_last_reference_ends_the_thread(inst):
     del debugger
     gc.collect()
     assert threads() == [] and inst.exports.fac(3) == 6
+
+
+def test_an_instance_that_was_stepped_through_goes(load):
+    inst = load(FACTORIAL)
+    for end in (wasm.Debugger.run, wasm.Debugger.close):
+        debugger = wasm.Debugger(inst)
+        debugger.start("fac", 2)
+        end(debugger)
+    gone = weakref.ref(inst._inst)
+    del inst, debugger
+    gc.collect()
+    assert gone() is None
 
 
 def test_an_abandoned_trace_ends_the_thread(inst):

@@ -177,6 +177,16 @@ def test_legacy_exceptions(load):
         ("i32.add", ["1", "14"], ["function"]), ("end", ["15"], ["function"])]
 
 
+def test_references_to_exceptions(load):
+    inst = load("""(module (tag $t (param i32)) (func (export "f") (local exnref)
+      (block $h (result i32 exnref) (try_table (catch_ref $t $h) (throw $t (i32.const 7))) (unreachable))
+      (local.set 0) (drop)))""")
+    *_, last = trace(inst, "f")
+    value = last.frames[0].locals[0]
+    assert isinstance(value.value, wasm.WasmException) and value.value.payload == (7,) and "7" in str(value)
+    assert [str(value) for value in next(trace(inst, "f")).frames[0].locals] == ["null"]
+
+
 def test_vectors(load):
     inst = load("""(module (func (export "f") (param i32) (result v128) (local v128)
       (i32.const 9) (i32x4.splat (local.get 0)) (local.tee 1) (local.get 1) (i32x4.add) (local.set 1) (drop)
