@@ -16,6 +16,7 @@ from pathlib import Path
 import pyjit_wasm as wasm
 from generator_values import Choices
 from modes import engine
+from pyjit_wasm.config import PLAIN, STEPPING
 from pyjit_wasm.text import assemble
 from wasm_generator import FUEL, Generator
 
@@ -24,6 +25,7 @@ ENGINES = {
     "jit": {"mode": "jit"}, "jit explicit": {"mode": "jit", "bounds": "explicit"},
     "jit, traps not strict": {"mode": "jit", "strict_traps": False},
     "tiered": {"mode": "tiered"}, "tiered in loops": {"mode": "tiered", "tier_up_threshold": 6},
+    "single steps": {"mode": "jit", "variant": STEPPING},
 }
 CALLS, BATCH, TIMEOUT = 3, 10, 120
 OUR_TRAPS = {    # of several the same in wasmtime
@@ -77,7 +79,12 @@ class Ours:
     """A module in this engine."""
 
     def __init__(self, binary, settings):
-        self.exports = wasm.Instance(wasm.Module(binary, engine=engine(**settings))).exports
+        variant = settings.get("variant", PLAIN)
+        settings = {name: value for name, value in settings.items() if name != "variant"}
+        instance = wasm.Instance(wasm.Module(binary, engine=engine(**settings)))
+        if variant != PLAIN:
+            instance._inst.code.in_variant(variant).adopt(instance._inst)
+        self.exports = instance.exports
         self.types = {name: len(self.exports[name].type.params) for name in self.exports if name[0] == "x"}
 
     def refuel(self):
