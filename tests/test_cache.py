@@ -165,7 +165,7 @@ def test_the_size_is_bounded(place, monkeypatch):
     (place / "notes.txt").write_text("the user's own")
     names = [f"{number:064x}" for number in range(60)]
     for age, name in enumerate(names):
-        monkeypatch.setattr(cache, "_written", None)
+        monkeypatch.setattr(cache, "_written", cache._BETWEEN)
         cache.store(name, bytes(5000))
         if (place / name).exists():
             os.utime(place / name, (1_000_000 + age, 1_000_000 + age))
@@ -207,7 +207,7 @@ def test_entries_that_go_meanwhile(place, monkeypatch):
 
 def test_a_payload_larger_than_the_limit(place, monkeypatch):
     monkeypatch.setattr(config, "CACHE_LIMIT", 1000)
-    monkeypatch.setattr(cache, "_written", None)
+    monkeypatch.setattr(cache, "_written", cache._BETWEEN)
     cache.store("0" * 64, bytes(5000))
     assert cache.usage()[1] <= 1000
 

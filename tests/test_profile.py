@@ -1,5 +1,7 @@
 """Profiles of running wasm: counted calls and instructions against a Python oracle, and where samples say that time goes."""
 import collections
+import subprocess
+import sys
 import threading
 import time
 
@@ -296,3 +298,61 @@ def test_no_samples_after_the_end(load):
         before = len(p.report.samples.samples)
         instance.exports.long(200_000)
         assert len(p.report.samples.samples) == before
+
+
+# --- a C program in three modes
+
+C_PROGRAM = r"""
+#define WORK(name, rounds) \
+    __attribute__((noinline, export_name(#name))) unsigned name(unsigned x) { \
+        for (unsigned i = 0; i < rounds; i++) x = x * 69069 + (x >> 13) + i; \
+        return x; \
+    }
+WORK(first, 16000)
+WORK(second, 8000)
+WORK(third, 4000)
+WORK(fourth, 2000)
+WORK(fifth, 1000)
+WORK(seldom, 10)
+__attribute__((noinline)) static unsigned choose(unsigned x, unsigned i) {
+    return i % 3 ? seldom(x) : fifth(seldom(x));
+}
+typedef unsigned (*function)(unsigned);
+static function volatile table[] = {first, second, third, fourth};
+__attribute__((export_name("run"))) unsigned run(unsigned n) {
+    unsigned x = 1;
+    for (unsigned i = 0; i < n; i++) {
+        for (int k = 0; k < 4; k++) x = table[k](x);
+        x = fifth(x);
+        x = choose(x, i);
+    }
+    return x;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def c_program(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("profile")
+    (folder / "p.c").write_text(C_PROGRAM)
+    subprocess.run([sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-O2", "-nostdlib", "-Wl,--no-entry",
+                    "-o", "p.wasm", "p.c"], cwd=folder, check=True, capture_output=True)
+    return wasm.Module(folder / "p.wasm").binary
+
+
+def test_a_c_program(c_program):
+    """The same program has the same counts in all modes, and the same functions take the most time."""
+    rounds = 30
+    for mode in ("interp", "jit", "tiered"):
+        instance = wasm.Instance(wasm.Module(c_program, engine=wasm.Engine(mode=mode)))
+        instance.exports.run(rounds)
+        with wasm.profile(instance, counts=True) as p:
+            instance.exports.run(rounds)  # compiles code with counters
+            repeat(0.8, lambda: instance.exports.run(rounds))
+        calls = by_name(p.report.counts.calls_of())
+        runs = calls.pop("run")
+        assert calls == {
+            **dict.fromkeys(("first", "second", "third", "fourth", "choose", "seldom"), runs * rounds),
+            "fifth": runs * (rounds + rounds // 3)}, mode
+        names = [row.place.name for row in p.report.functions if row.place.kind == "wasm"]
+        assert names[:5] == ["first", "second", "third", "fourth", "fifth"], mode
