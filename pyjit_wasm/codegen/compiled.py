@@ -8,7 +8,28 @@ from pyjit_wasm.codegen import native
 from pyjit_wasm.codegen.unit import LOOP, OUTER
 from pyjit_wasm.runtime import arena, loader, trace
 
-_FUNCTION = re.compile(r"(f|osr|entry|batch)\d+")
+_FUNCTION = re.compile(r"(f|osr|entry|batch)(\d+)")
+_KINDS = {"f": "jit", "entry": "jit entry", "osr": "jit loop", "batch": "jit array loop"}
+
+
+class _Origin:
+    """What the functions of a unit are for people: see `runtime.arrivals`."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def title(self, symbol, symbols):
+        """A function that is inlined in its only entry is what there is of it."""
+        found = _FUNCTION.match(symbol)
+        if found is None:
+            return symbol, _KINDS["f"]
+        kind = "f" if found[1] == "entry" and f"f{found[2]}" not in symbols else found[1]
+        return self.module.function_name(int(found[2])), _KINDS[kind]
+
+    def head(self, symbol):
+        """A byte offset in front of the instructions of a symbol's function, None if it is no function of the module."""
+        found = _FUNCTION.match(symbol)
+        return self.module.codes[int(found[2]) - self.module.imported_funcs].start - 1 if found else None
 
 
 class CompiledUnit:
@@ -19,7 +40,7 @@ class CompiledUnit:
     is_handlers, is_native = False, True
 
     def __init__(self, unit, data):
-        self._loaded = loader.load(data, arena.guest, native.externals)
+        self._loaded = loader.load(data, arena.guest, native.externals, _Origin(unit.module))
         self.module, self._lines = unit.module, None
         symbols = self._loaded.symbols
         self.members, self.bytes, self.object_bytes = unit.members, self._loaded.size, len(data)

@@ -15,7 +15,7 @@ import textwrap
 from pyjit_wasm.codegen import native, objects
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.errors import InternalError
-from pyjit_wasm.runtime import arena, loader
+from pyjit_wasm.runtime import arena, arrivals, loader
 
 _ELEMENT = {"u8": ("i8", 1, "zext"), "i32": ("i32", 4, "sext"), "i64": ("i64", 8, None)}
 _ARITHMETIC = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor",
@@ -29,7 +29,7 @@ def load(main, *others):
     functions = (*others, main)
     identity = "\n".join(inspect.getsource(f) for f in functions) + repr(sorted(_constants(functions).items()))
     data = objects.build("kernel", identity, lambda: source(main, others), "full", native.use_cache)
-    loaded = loader.load(data, arena.host, {})
+    loaded = loader.load(data, arena.host, {}, arrivals.Origin("kernel"))
     function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * main.__code__.co_argcount)(loaded.symbols[main.__name__])
     function.loaded = loaded
     return function

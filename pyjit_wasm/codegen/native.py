@@ -4,7 +4,7 @@ import ctypes
 from _thread import RLock
 
 from pyjit_wasm.codegen import abi, objects
-from pyjit_wasm.runtime import arena, libc, loader, process, signals
+from pyjit_wasm.runtime import arena, arrivals, libc, loader, process, signals
 from pyjit_wasm.runtime.layout import RUNTIME
 
 # instances of the native base types: PyObject head, then a word the vectorcall protocol or buffer
@@ -48,7 +48,8 @@ def load_support():
     if _support is None:
         with loading:
             if _support is None:
-                loaded = loader.load(objects.build(*support_object(), use_cache), arena.host, externals)
+                loaded = loader.load(objects.build(*support_object(), use_cache), arena.host, externals,
+                                     arrivals.Origin("runtime"))
                 externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith("rt_"))
                 signals.install(*(loaded.symbols[f"rt_on_{what}"] for what in ("fault", "interrupt", "sample")))
                 for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add"),
@@ -57,6 +58,10 @@ def load_support():
                 _prepare[0] = loaded.symbols["rt_prepare"]
                 _support = libc.permanent(loaded)
     return _support.symbols
+
+
+def _trampoline(letters):
+    return arrivals.Origin("trampoline", f"({letters})")
 
 
 class _Trampolines:
@@ -82,7 +87,8 @@ class _Trampolines:
         return cls.kind, f"{part} {letters} {CALL_SITE_POINTER}", lambda: cls.source(part, letters), "code"
 
     def _load(self, part):
-        loaded = loader.load(objects.build(*self.object(part, self._letters), use_cache), arena.host, externals)
+        data = objects.build(*self.object(part, self._letters), use_cache)
+        loaded = loader.load(data, arena.host, externals, _trampoline(self._letters))
         self._loaded.append(loaded)
         for name, address in loaded.symbols.items():
             if name == "call_native":
@@ -123,7 +129,7 @@ class CTrampolines:
     def __init__(self, letters):
         load_support()
         data = objects.build("c calls", letters, lambda: _c_calls().source(letters), "code", use_cache)
-        self._loaded = loader.load(data, arena.host, externals)
+        self._loaded = loader.load(data, arena.host, externals, _trampoline(letters))
         symbols = self._loaded.symbols
         self.njit_enter, self.c_enter = symbols["njit_enter"], symbols.get("c_enter")
 
@@ -139,7 +145,7 @@ def load_thunk(functype, site):
     page back when it dies, with the symbol `thunk`."""
     letters, target = abi.signature(functype), c_trampolines(functype).c_enter
     data = objects.build("thunk", letters, lambda: _c_calls().thunk(letters), "code", use_cache)
-    return loader.load(data, arena.host, {"site": site, "target": target})
+    return loader.load(data, arena.host, {"site": site, "target": target}, _trampoline(letters))
 
 
 class Batch:
@@ -148,7 +154,7 @@ class Batch:
     def __init__(self, letters):
         load_support()
         data = objects.build("batch", letters, lambda: _batch_source(letters), "code", use_cache)
-        self._loaded = loader.load(data, arena.host, externals)
+        self._loaded = loader.load(data, arena.host, externals, _trampoline(letters))
         self.loop = self._loaded.symbols["batch"]
 
 

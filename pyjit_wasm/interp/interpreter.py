@@ -4,7 +4,7 @@ import weakref
 
 from pyjit_wasm.codegen import native, objects
 from pyjit_wasm.config import PLAIN
-from pyjit_wasm.runtime import arena, libc, loader, process, trace
+from pyjit_wasm.runtime import arena, arrivals, libc, loader, process, trace
 from pyjit_wasm.runtime.layout import RUNTIME
 
 
@@ -41,7 +41,7 @@ class Interpreter:
         """Load handlers, which may link against those there are; note their range in two runtime words."""
         data = objects.build(*description, native.use_cache)
         linkable = {f"h.{name}": address for name, address in self.handlers.items()}
-        loaded = loader.load(data, arena.guest, native.externals | linkable)
+        loaded = loader.load(data, arena.guest, native.externals | linkable, arrivals.Origin("interp"))
         self._objects.append(loaded)
         symbols = {name[2:]: a for name, a in loaded.symbols.items() if name.startswith("h.")}
         self._addresses = sorted((*self._addresses, *symbols.values()))

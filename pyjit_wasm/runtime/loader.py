@@ -6,7 +6,7 @@ process on a relocation that does not reach: here that is an InternalError.
 import struct
 
 from pyjit_wasm.errors import InternalError
-from pyjit_wasm.runtime import arena, libc
+from pyjit_wasm.runtime import arena, arrivals, libc
 
 _EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
 _SHDR = struct.Struct("<IIQQQQIIQQ")
@@ -15,18 +15,26 @@ _RELA = struct.Struct("<QQq")
 
 _SHT_RELA, _SHT_SYMTAB, _SHT_NOBITS = 4, 2, 8
 _SHF_ALLOC = 2
+_STT_FUNC = 2
 _ABS64, _PC32, _PLT32, _GOTPCREL, _PC64, _GOTPCRELX, _REX_GOTPCRELX = 1, 2, 4, 9, 24, 41, 42
 _JUMP = b"\xff\x25\x00\x00\x00\x00"  # jmp *[rip]: the address follows
 
 
 class Loaded:
     """A loaded object: `symbols` {name: address} of what it defines, `start` and `size` of its pages, `text` (address,
-    end) of its instructions, `object` its bytes and `places` {section index: offset from `start`} (for the debug information).
+    end) of its instructions, `object` its bytes and `places` {section index: offset from `start`} (for the debug information),
+    `origin` what it is for people (`runtime.arrivals`).
     """
 
-    def __init__(self, start, size, symbols, text, data, places):
+    def __init__(self, start, size, symbols, text, data, places, origin):
         self.start, self.size = start, size
-        self.symbols, self.text, self.object, self.places = symbols, text, data, places
+        self.symbols, self.text, self.object, self.places, self.origin = symbols, text, data, places, origin
+
+    def functions(self):
+        """[(address, size in bytes, symbol)] of the functions that it defines, sorted."""
+        image = _Image(self.object, None, {})
+        return sorted((self.start + self.places[symbol[3]] + symbol[4], symbol[5], image.name(symbol))
+                      for symbol in image.symbols if symbol[1] & 15 == _STT_FUNC and symbol[3] in self.places)
 
 
 class _Section:
@@ -66,7 +74,7 @@ class _Image:
         undefined = sum(1 for s in self.symbols if s[3] == 0)
         self.size = self.far_place + 32 * undefined
 
-    def load(self):
+    def load(self, origin):
         self.text_size = 0
         self.lay_out()
         image = bytearray(self.size)
@@ -86,7 +94,7 @@ class _Image:
                    if s[3] not in (0, 0xFFF1) and s[0] and a is not None}
         places = {i: section.place for i, section in enumerate(self.sections) if section.place is not None}
         text = self.base, self.base + self.text_size
-        return Loaded(self.base, self.size, defined, text, self.data, places)
+        return Loaded(self.base, self.size, defined, text, self.data, places, origin)
 
     def name(self, symbol):
         start = self.names.offset + symbol[0]
@@ -144,7 +152,10 @@ class _Image:
                 raise InternalError("a relocation does not reach its target") from None
 
 
-def load(data, region, externals):
+def load(data, region, externals, origin):
     """Load object bytes into `arena.guest` or `arena.host`. `externals` {name: address} come before
-    the C library's symbols. Raises InternalError for what cannot be linked."""
-    return _Image(data, region, externals).load()
+    the C library's symbols; `origin`: what the code is for people (`runtime.arrivals`). Raises InternalError for what
+    cannot be linked."""
+    loaded = _Image(data, region, externals).load(origin)
+    arrivals.note(loaded)
+    return loaded
