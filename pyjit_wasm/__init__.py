@@ -26,6 +26,7 @@ _HOMES = {
     "wasi": ("Wasi", "ReadOnly", "MemoryTree", "CAPTURE"),
     "programs": ("run",),
     "profiling.memory": ("memory_profile", "MemoryProfile"),
+    "profiling.switches": ("perf",),
     "errors": ("WasmError", "DecodeError", "ParseError", "ValidationError", "LinkError", "Trap", "Exhaustion",
                "WasmException", "InUseError", "Interrupted", "UnsupportedError", "WasiExit", "InternalError", "Frame",
                "HostFrame"),

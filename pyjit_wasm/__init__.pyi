@@ -16,6 +16,7 @@ from pyjit_wasm.memory import Memory as Memory
 from pyjit_wasm.profiles import profile as profile
 from pyjit_wasm.profiling.memory import MemoryProfile as MemoryProfile, memory_profile as memory_profile
 from pyjit_wasm.profiling.report import Profile as Profile
+from pyjit_wasm.profiling.switches import perf as perf
 from pyjit_wasm.programs import run as run
 from pyjit_wasm.tag import Tag as Tag
 from pyjit_wasm.types import (
@@ -30,4 +31,4 @@ __all__ = [
     "Interrupted", "Limits", "LinkError", "Linker", "MemType", "Memory", "MemoryProfile", "MemoryTree", "Module",
     "ParseError", "Profile", "ReadOnly", "RefType", "Table", "TableType", "Tag", "TagType", "Trap", "UnsupportedError",
     "ValidationError", "Wasi", "WasiExit", "WasmError", "WasmException", "call_stack", "host_function", "load",
-    "memory_profile", "profile", "run"]
+    "memory_profile", "perf", "profile", "run"]

@@ -23,6 +23,7 @@ COUNTED_CALLEES = 1 << 16               # pairs of indirect call and callee that
 SAMPLE_DEPTH = 512                      # words of the innermost stacks in a sample
 SAMPLE_RING = 1 << 20                   # buffer for the samples of a thread
 SAMPLE_RINGS = 64                       # threads that are sampled at once
+LISTED_MODULE = 32 << 20                # functions of larger modules are not printed for perf and gdb
 
 TIER_UP_THRESHOLD = 2_000               # calls plus loop iterations before a function is hot
 TIER_UP_RETRY = 1_000_000               # events between two looks whether compiled code has come, should its news get lost
@@ -46,6 +47,7 @@ BRIEF_INSTRUCTIONS = 4_000              # a call certain to execute fewer keeps 
 
 CACHE_LIMIT = 512 << 20                 # object cache on disk
 CACHE_VARIABLE = "PYJIT_WASM_CACHE"     # a directory, or "off"
+PERF_VARIABLE = "PYJIT_PERF"            # what `profiling.switches` switches on
 
 WASI_DESCRIPTORS = 4_096                # that one Wasi has open at once
 WASI_TREE_SIZE = 1 << 30                # of a MemoryTree that names no limit

@@ -91,6 +91,11 @@ class Engine:
         return f"<wasm engine: mode {self.mode}, memory bounds {self.memory_bounds}>"
 
 
+if config.PERF_VARIABLE in os.environ:
+    from pyjit_wasm.profiling import switches
+
+    switches.from_environment()
+
 _default = None
 
 

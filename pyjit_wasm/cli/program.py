@@ -5,6 +5,7 @@ import sys
 import click
 
 from .. import errors
+from ..profiling.switches import TOOLS, perf
 from .deadline import TIMED_OUT, Deadline
 from .options import FILE, MODE, Command, Directory, Size, Variable, engine_options
 from .sources import load, naming, similar
@@ -41,6 +42,9 @@ def run_options(command):
                          help="Stop the program after so many seconds."),
             click.option("--memory-profile", is_flag=True,
                          help="Print where the memory is when the program has ended, to standard error."),
+            click.option("--perf", type=click.Choice(list(TOOLS)), multiple=True, metavar="TOOL",
+                         help="Tell a tool of the system the names of functions: map for perf report, jitdump for "
+                         "perf inject --jit and perf annotate, or gdb; repeatable."),
             engine_options,
             click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache of compiled code."),
             click.argument("file", type=FILE),
@@ -98,6 +102,7 @@ def exit_code(error):
 
 def _execute(file, arguments, options, deadline, watch):
     from .. import Engine, Module
+    perf(**dict.fromkeys(options["perf"], True))
     engine = Engine(options["mode"], memory_bounds=options["bounds"], strict_traps=options["strict_traps"],
                     cache=not options["no_cache"])
     module = Module(load(file), engine=engine)

@@ -76,6 +76,11 @@ class Lines:
         low, high = die.attributes["DW_AT_low_pc"].value, die.attributes["DW_AT_high_pc"]
         return [(low, high.value if describe_form_class(high.form) == "address" else low + high.value)]
 
+    def all(self):
+        """Everything at once, sorted: [(address, byte offset)] of where an instruction's code begins, 0 for code of no single
+        instruction; [(depth, low, high, name, byte offset of the call)] of inlined calls."""
+        return self._rows, sorted(self._inlined)
+
     def lookup(self, place, name):
         """[(name, byte offset)], innermost first, of the instruction at `place` in the function `name`."""
         index = bisect.bisect(self._places, place) - 1

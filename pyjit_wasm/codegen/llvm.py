@@ -12,6 +12,16 @@ llvm.set_option("", "-x86-cmov-converter=false")
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 
+# for texts without debug information: with some, LLVM writes the tables of stack frames that gdb needs
+_COMPILE_UNIT = """
+!llvm.dbg.cu = !{!1000}
+!llvm.module.flags = !{!1001, !1002}
+!1000 = distinct !DICompileUnit(language: DW_LANG_C, file: !1003, producer: "pyjit_wasm", emissionKind: LineTablesOnly)
+!1001 = !{i32 2, !"Debug Info Version", i32 3}
+!1002 = !{i32 2, !"Dwarf Version", i32 4}
+!1003 = !DIFile(filename: "runtime", directory: "")
+"""
+
 _machine = None
 
 
@@ -39,6 +49,8 @@ def _optimise(module, level):
 @contextlib.contextmanager
 def _optimised(text, level):
     """The LLVM module `text` after the passes of a level."""
+    if "!llvm.dbg.cu" not in text:
+        text += _COMPILE_UNIT
     with llvm.parse_assembly(text) as module:
         module.triple = llvm.get_default_triple()
         _optimise(module, level)
