@@ -45,6 +45,7 @@ class Engine:
     stack_size         bytes of an exec_env's stack buffer where an Instance names none
     dump_call_stack    compiled functions have frames in the stack buffer too (`ExecEnv.buffer_frames`), slower
     legacy_exceptions  accept the older instructions for exceptions, `try`, `catch`, `delegate`, `rethrow`
+    tracebacks         Python tracebacks show wasm frames; without, traps are quicker and `Trap.frames` is there all the same
 
     Raises ValueError for a setting that does not exist. There is nothing to close: the worker process and the signal
     handlers are the process's, and what was compiled goes with the last Module that uses it.
@@ -59,11 +60,12 @@ class Engine:
     stack_size: int
     dump_call_stack: bool
     legacy_exceptions: bool
+    tracebacks: bool
 
     def __init__(self, mode: Mode = "tiered", *, memory_bounds: Literal["guard", "explicit"] = "guard",
                  strict_traps: bool = False, tier_up_threshold: int = config.TIER_UP_THRESHOLD, background: bool = True,
                  cache: bool = True, stack_size: int = config.DEFAULT_STACK_SIZE, dump_call_stack: bool = False,
-                 legacy_exceptions: bool = True) -> None:
+                 legacy_exceptions: bool = True, tracebacks: bool = True) -> None:
         if memory_bounds not in ("guard", "explicit"):
             raise ValueError(f"memory_bounds must be 'guard' or 'explicit', not {memory_bounds!r}")
         if tier_up_threshold < 1:
@@ -71,7 +73,8 @@ class Engine:
         vars(self).update(
             mode=check_mode(mode), memory_bounds=memory_bounds, strict_traps=strict_traps,
             tier_up_threshold=tier_up_threshold, background=background, cache=cache,
-            stack_size=check_stack_size(stack_size), dump_call_stack=dump_call_stack, legacy_exceptions=legacy_exceptions)
+            stack_size=check_stack_size(stack_size), dump_call_stack=dump_call_stack, legacy_exceptions=legacy_exceptions,
+            tracebacks=tracebacks)
         if not cache:
             native.use_cache = False
 

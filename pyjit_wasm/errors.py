@@ -40,22 +40,38 @@ class LinkError(WasmError):
 
 
 class Frame:
-    """One wasm frame of a trap: `funcidx`, `name` and `offset`, the byte offset in the module."""
+    """One wasm frame of a trap: `funcidx`, `name` and `offset`, the byte offset of the instruction in the module; `file`, `line`
+    and `column`, its place in the source text, where debug information tells it, else None. Lines and columns count from 1.
 
-    __slots__ = ("funcidx", "name", "offset")
+    A call that the compiler of the source has inlined is a Frame of its own, before that of the function it was inlined into:
+    with `inlined`, the same funcidx and offset, and the inlined function's name.
+    """
 
-    def __init__(self, funcidx: int, name: str, offset: int) -> None:
+    __slots__ = ("funcidx", "name", "offset", "file", "line", "column", "inlined")
+
+    def __init__(self, funcidx: int, name: str, offset: int, file: str | None = None, line: int | None = None,
+                 column: int | None = None, inlined: bool = False) -> None:
         self.funcidx, self.name, self.offset = funcidx, name, offset
+        self.file, self.line, self.column, self.inlined = file, line, column, inlined
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.funcidx, self.name, self.offset, self.file, self.line, self.column, self.inlined
 
     def __repr__(self) -> str:
-        return f"Frame(funcidx={self.funcidx}, name={self.name!r}, offset=0x{self.offset:x})"
+        place = f", file={self.file!r}, line={self.line}, column={self.column}" if self.file else ""
+        inlined = ", inlined=True" if self.inlined else ""
+        return f"Frame(funcidx={self.funcidx}, name={self.name!r}, offset=0x{self.offset:x}{place}{inlined})"
+
+    def __str__(self) -> str:
+        """`0x%04x - name`, as in WAMR's call stacks, and ` at file:line` where that is known."""
+        place = f" at {self.file}" + (f":{self.line}" if self.line else "") if self.file else ""
+        return f"0x{self.offset:04x} - {self.name}{place}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Frame) and (self.funcidx, self.name, self.offset) == (
-            other.funcidx, other.name, other.offset)
+        return isinstance(other, Frame) and self._values() == other._values()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Frame, (self.funcidx, self.name, self.offset)
+        return Frame, self._values()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -93,7 +109,7 @@ class Trap(WasmError):
         return self._frames
 
     def __str__(self) -> str:
-        lines = [f"  #{i:02}: 0x{f.offset:04x} - {f.name}" for i, f in enumerate(self.frames)]
+        lines = [f"  #{i:02}: {frame}" for i, frame in enumerate(self.frames)]
         return "\n".join([self.code, *lines])
 
     def __reduce__(self) -> tuple[Any, ...]:

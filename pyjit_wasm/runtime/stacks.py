@@ -8,7 +8,7 @@ import ctypes
 
 from pyjit_wasm import config
 from pyjit_wasm.binary.reader import Reader
-from pyjit_wasm.errors import Frame, HostFrame
+from pyjit_wasm.errors import HostFrame
 from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.runtime import process, trace
 from pyjit_wasm.runtime.layout import ACTIVATION, ENTRY, EXEC_ENV, FRAME, INSTANCE_OBJECT, RUNTIME, THREAD
@@ -74,7 +74,7 @@ def frames(words):
         places = stack.places()
         name = stack.host_name(places)
         found += [HostFrame(name)] * (name is not None)
-        found += [Frame(*place) for _, place in places]
+        found += trace.source_frames(stack.found, stack.func is None)
     return tuple(found)
 
 

@@ -1,0 +1,75 @@
+"""How Python exceptions that wasm is left with get set, as IR: with wasm frames in their tracebacks (`runtime.tracebacks`)."""
+from pyjit_wasm.codegen.text import FRAMED, Function
+from pyjit_wasm.runtime.layout import RUNTIME, SERVICE
+
+_DECLARATIONS = """
+declare void @PyErr_SetObject(ptr, ptr) nounwind
+declare ptr @PyObject_Type(ptr) nounwind
+declare ptr @PyException_GetTraceback(ptr) nounwind
+declare void @PyErr_Restore(ptr, ptr, ptr) nounwind
+"""
+
+
+def set_error():
+    """`rt_set_error(error)`: set an exception object that a service has made, which keeps its traceback. Null: it has failed,
+    and another one is set."""
+    f = Function("void", "rt_set_error", "ptr %error")
+    f.unlikely(f.let("icmp eq ptr %error, null"), "failed")
+    type = f.let("call ptr @PyObject_Type(ptr %error)")
+    f.do(f"call void @PyErr_SetObject(ptr {type}, ptr %error)")
+    f.do(f"call void @Py_DecRef(ptr {type})")
+    f.do("call void @Py_DecRef(ptr %error)")
+    f.do("br label %failed")
+    f.label("failed")
+    f.do("ret void")
+    return str(f)
+
+
+def fail(call_python):
+    """`rt_fail(env)`: a host function has raised a Python exception. With the GIL: note the wasm frames in its traceback, then
+    unwind. Its caller is the host function's trampoline."""
+    walk = f"""
+define void @rt_walk_callers(ptr %env) {FRAMED} {{
+  %frame = call ptr @llvm.frameaddress.p0(i32 0)
+  %fp = load ptr, ptr %frame
+  %up = getelementptr i8, ptr %fp, i64 8
+  %pc = load ptr, ptr %up
+  %outer = load ptr, ptr %fp
+  call void @rt_trace(ptr %env, i64 0, ptr %pc, ptr %outer, i1 false)
+  ret void
+}}
+"""
+    f = Function("void", "rt_fail", "ptr %env", f"noreturn {FRAMED}")
+    error = f.let("alloca [3 x ptr]")
+    where = f"ptr {error}, ptr {f.at(error, 8)}, ptr {f.at(error, 16)}"
+    f.do("call void @rt_walk_callers(ptr %env)")
+    f.do(f"call void @PyErr_Fetch({where})")
+    f.do(f"call void @PyErr_NormalizeException({where})")
+    type, value, traceback = (f.load("ptr", error, 8 * i) for i in range(3))
+    f.branch(f.let(f"icmp eq ptr {traceback}, null"), "whole", "traced")
+    f.label("traced")
+    f.do(f"call i32 @PyException_SetTraceback(ptr {value}, ptr {traceback})")
+    f.do(f"call void @Py_DecRef(ptr {traceback})")
+    f.do("br label %whole")
+    f.label("whole")
+    f.do(f"call void @Py_IncRef(ptr {value})")
+    numbers = [f.let(f"call ptr @PyLong_FromLongLong(i64 {n})")
+               for n in (SERVICE["add_traceback"], f.let("ptrtoint ptr %env to i64"))]
+    done = call_python(f, RUNTIME.service, [numbers[0], value, numbers[1]])
+    f.branch(f.let(f"icmp eq ptr {done}, null"), "failed", "added")
+    f.label("added")
+    f.do(f"call void @Py_DecRef(ptr {done})")
+    f.do("br label %restore")
+    f.label("failed")
+    f.do("call void @PyErr_Clear()")
+    f.do("br label %restore")
+    f.label("restore")
+    longer = f.let(f"call ptr @PyException_GetTraceback(ptr {value})")
+    f.do(f"call void @PyErr_Restore(ptr {type}, ptr {value}, ptr {longer})")
+    f.do("call void @rt_unwind(ptr %env)")
+    f.do("unreachable")
+    return walk + str(f)
+
+
+def source(call_python):
+    return _DECLARATIONS + set_error() + fail(call_python)

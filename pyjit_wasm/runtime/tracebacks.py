@@ -1,0 +1,100 @@
+"""Python tracebacks that show wasm frames: one entry for each, with file, line and function name.
+
+An entry needs a Python frame that nobody ran. That of a generator which was not started serves: its code object has the names.
+"""
+import os
+import stat
+import types
+
+from pyjit_wasm.config import TRACEBACK_INNERMOST, TRACEBACK_OUTERMOST
+from pyjit_wasm.runtime.trace import resolved
+
+
+def _nothing():
+    yield
+
+
+_CODE = _nothing.__code__
+_UNITS = len(_CODE.co_code) // 2
+_MOST_UNITS = 8  # of code that one entry of a table of positions is about
+_LONG, _LINE_ONLY = 14, 13  # kinds of entries (CPython, Objects/locations.md)
+
+
+def traced(trace, following=None):
+    """A Python traceback (types.TracebackType, or None) of a Trace, outermost frame first, that goes on with `following`. Of
+    many frames only the outermost and the innermost are shown."""
+    for frame, line in _shown(trace):
+        following = types.TracebackType(following, frame, 0, line)
+    return following
+
+
+def _shown(trace):
+    """The entries of a Trace, innermost first."""
+    calls = innermost = list(trace.calls())
+    outermost = []
+    if not trace.complete or len(calls) > TRACEBACK_INNERMOST + TRACEBACK_OUTERMOST:
+        innermost = calls[:TRACEBACK_INNERMOST]
+        outermost = calls[-TRACEBACK_OUTERMOST:] if trace.complete else []
+    for owner, call in innermost:
+        yield from _entries(owner, call)
+    left_out = len(calls) - len(innermost) - len(outermost)
+    if left_out or not trace.complete:
+        yield _entry("<wasm>", 1, f"[{left_out}{'' if trace.complete else ' or more'} frames are not shown]")
+    for owner, call in outermost:
+        yield from _entries(owner, call)
+
+
+def _entries(owner, call):
+    if call.entries is None:
+        call.entries = [_entry_of(frame, owner.module) for frame in resolved(owner, call)]
+    return call.entries
+
+
+def _entry_of(frame, module):
+    """The entry of a Frame."""
+    if frame.file is None:
+        return _entry(f"wasm://{_module_name(module)}/{frame.offset:#x}", 1, frame.name)
+    return _entry(_readable(frame.file), frame.line or 0, frame.name, frame.column)
+
+
+def _module_name(module):
+    """What a module is called: its own name, else that of its file."""
+    path = module.positions.path
+    return module.names.module or (os.path.basename(os.fspath(path)) if path else "wasm")
+
+
+def _readable(file):
+    """The path of a source file, in brackets if Python should not read it: it comes from the module."""
+    try:
+        return file if stat.S_ISREG(os.stat(file).st_mode) else f"<{file}>"
+    except (OSError, ValueError):
+        return file
+
+
+def _entry(file, line, name, column=None):
+    """(frame, line) of a traceback entry."""
+    code = _CODE.replace(co_filename=_printable(file), co_name=_printable(name), co_qualname=_printable(name), co_firstlineno=line,
+                         co_linetable=_positions(column))
+    return types.FunctionType(code, {"__name__": "wasm"})().gi_frame, line
+
+
+def _printable(text):
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _positions(column):
+    """A table that puts all code on the first line, at a column (from 1) if that is known."""
+    kind, operands = (_LINE_ONLY, b"\0") if column is None else (_LONG, b"\0\0" + _number(column) + _number(column + 1))
+    table = b""
+    for start in range(0, _UNITS, _MOST_UNITS):
+        table += bytes([0x80 | kind << 3 | min(_MOST_UNITS, _UNITS - start) - 1]) + operands
+    return table
+
+
+def _number(value):
+    """An unsigned number in groups of six bits."""
+    groups = bytearray()
+    while value >= 64:
+        groups.append(value & 63 | 64)
+        value >>= 6
+    return bytes([*groups, value])
