@@ -100,7 +100,7 @@ def _execute(file, arguments, options, deadline, watch):
     from .. import Engine, Module
     engine = Engine(options["mode"], memory_bounds=options["bounds"], strict_traps=options["strict_traps"],
                     cache=not options["no_cache"])
-    module = Module(load(file), engine=engine)
+    module = Module(load(file), path=file, engine=engine)
     invoked = options["invoke"]
     _require_function(module, invoked or "_start")
     with _instance(module, (file, *arguments), options) as instance:

@@ -197,7 +197,10 @@ def _show(error, env, frames):
     """Put wasm frames into an exception's traceback, outside of those that it has, unless the engine says not to."""
     instance = env.instance and env.instance()
     if instance is None or instance.code.settings.tracebacks:
-        error.__traceback__ = tracebacks.traced(frames, error.__traceback__)
+        try:
+            error.__traceback__ = tracebacks.traced(frames, error.__traceback__)
+        except Exception:  # near the limit of recursion, or while Python ends: the error itself matters more
+            pass
 
 
 @provides

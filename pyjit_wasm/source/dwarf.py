@@ -12,11 +12,12 @@ from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DWARFInfo, DwarfCon
 from elftools.dwarf.ranges import BaseAddressEntry
 
 from pyjit_wasm.source.bounds import Budget, Stream, TooLong, check_line_header
+from pyjit_wasm.source.line_program import DEAD, rows
 
 _SECTIONS = ("info", "aranges", "abbrev", "str", "ranges", "line", "addr", "str_offsets", "line_str", "loclists", "rnglists")
 _UNUSED = ("debug_frame_sec", "eh_frame_sec", "debug_loc_sec", "debug_pubtypes_sec", "debug_pubnames_sec", "debug_sup_sec",
            "gnu_debugaltlink_sec", "debug_types_sec")
-_DEAD = 0xFFFFFFFE  # linkers write this and the next, or 0, for the addresses of what they have left out
+_FIRST = 1  # what linkers have left out may have address 0, where the number of functions is
 _ORIGINS = 8  # how many DIEs may lead to the one that has the name
 
 
@@ -58,20 +59,6 @@ def _absolute(base, entries):
             yield start + entry.begin_offset, start + entry.end_offset
 
 
-def rows(program):
-    """[(address, file, line, column)] of a line program, ascending; the end of each sequence has line None."""
-    found, sequence = [], []
-    for entry in program.get_entries():
-        state = entry.state
-        if state is not None:
-            sequence.append((state.address, state.file, None if state.end_sequence else state.line, state.column))
-            if state.end_sequence:
-                if 0 < sequence[0][0] < _DEAD:
-                    found += sequence
-                sequence = []
-    return sorted(found, key=lambda row: row[0])  # stable: of several rows with one address the last one holds
-
-
 def inlined_calls(unit, offset):
     """[(depth, low, high, DIE)]: the calls that were inlined into the function whose DIE is at `offset`."""
     return [(depth, low, high, die) for depth, die in dies(unit, offset) if die.tag == "DW_TAG_inlined_subroutine"
@@ -108,19 +95,18 @@ class _Unit:
         self._unit, self._scopes = unit, {}
         top = unit.get_top_DIE()
         self._directory = _text(top.attributes.get("DW_AT_comp_dir")) or ""
-        program = self._program(top)
-        self._files = [] if program is None else list(self._paths(program))
-        self._rows = [] if program is None else rows(program)
+        self._files, self._rows = [], []
+        if "DW_AT_stmt_list" in top.attributes:
+            self._read_lines(top.attributes["DW_AT_stmt_list"].value)
         self._addresses = [row[0] for row in self._rows]
         self._functions = sorted((low, high, die.offset) for _, die in dies(unit, unit.cu_die_offset)
-                                 if die.tag == "DW_TAG_subprogram" for low, high in extent(unit, die) if low)
+                                 if die.tag == "DW_TAG_subprogram" for low, high in extent(unit, die) if low >= _FIRST)
 
-    def _program(self, top):
-        statements = top.attributes.get("DW_AT_stmt_list")
-        if statements is None:
-            return None
-        check_line_header(self._unit.dwarfinfo.debug_line_sec.stream.getbuffer(), statements.value)
-        return self._unit.dwarfinfo.line_program_for_CU(self._unit)
+    def _read_lines(self, offset):
+        data = self._unit.dwarfinfo.debug_line_sec.stream.getvalue()
+        check_line_header(data, offset)
+        program = self._unit.dwarfinfo.line_program_for_CU(self._unit)
+        self._files, self._rows = list(self._paths(program)), rows(program, data, _FIRST)
 
     def _paths(self, program):
         """The paths of a line program's files by number (DWARF 5, 6.2.4; before, numbers begin with 1)."""
@@ -204,7 +190,7 @@ class Dwarf:
         for unit in self._dwarf.iter_CUs():
             try:
                 for low, high in extent(unit, unit.get_top_DIE()):
-                    if 0 < low < high < _DEAD:
+                    if _FIRST <= low < high < DEAD:
                         yield low, high, unit.cu_offset
             except TooLong:
                 raise

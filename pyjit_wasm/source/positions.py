@@ -5,11 +5,12 @@ from _thread import RLock
 # A place in source text: `name` of the function (str), `file` (str), `line` and `column` (int, from 1); None where unknown.
 Position = collections.namedtuple("Position", "name file line column")
 
+_MOST = (1 << 31) - 2  # lines and columns
 UNKNOWN = Position(None, None, None, None)
 
 
 class Positions:
-    """Source positions of a Module (the syntax). `path`: the file that it was read from, or None; `source_map`: a SourceMap, which
+    """Source positions of a Module (the syntax). `path`: the file that it was read from, or None; `source_map`: one as a dict, which
     goes before what the module itself says. Nothing is read before somebody asks."""
 
     def __init__(self, module, path=None, source_map=None):
@@ -38,16 +39,17 @@ class Positions:
         for reader in self._readers:
             found = _attempt(reader, (), offset)
             if found:
-                return found
+                return tuple([_checked(*place) for place in found])
         return ()
 
     def _given_map(self):
-        return _reader(self._given)
+        return self._given and _map_reader(self._given)
 
     def _named_map(self):
         from pyjit_wasm.source import source_map
 
-        return _reader(source_map.of_module(self._module, self.path))
+        found = source_map.of_module(self._module, self.path)
+        return found and _map_reader(found)
 
     def _dwarf(self):
         from pyjit_wasm.source import sections
@@ -63,19 +65,31 @@ class Positions:
                                      for name, linkage, *place in dwarf.at(offset - start)])
 
 
-def _reader(source_map):
-    """Looks a byte offset up in a SourceMap, if there is one."""
+def _map_reader(fields):
+    """Looks byte offsets up in a source map."""
+    from pyjit_wasm.source.source_map import SourceMap
+
+    found = SourceMap(fields)
+
     def at(offset):
-        place = source_map.at(offset)
+        place = found.at(offset)
         return () if place is None else (Position(None, *place),)
-    return source_map and at
+    return at
 
 
 def _attempt(action, otherwise, *arguments):
     try:
         return action(*arguments)
+    except (RecursionError, MemoryError):  # it is not the data
+        raise
     except Exception:  # whatever pyelftools makes of damaged sections
         return otherwise
+
+
+def _checked(name, file, line, column):
+    """A Position whose parts are of their types and in a range that Python has room for."""
+    return Position(*[text if isinstance(text, str) else None for text in (name, file)],
+                    *[number if isinstance(number, int) and 0 < number <= _MOST else None for number in (line, column)])
 
 
 def of(module):

@@ -2,6 +2,7 @@
 import base64
 import bisect
 import json
+import os
 import posixpath
 import urllib.parse
 
@@ -11,16 +12,30 @@ SECTION = "sourceMappingURL"
 _DIGITS = {character: value for value, character in enumerate(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")}
 
+_MOST_BITS = 60
+
+
+def read(source):
+    """A source map as a dict, which is checked no further than its version. `source`: that dict, its JSON text as bytes or str, or
+    the path of a file with it. Raises TypeError for another source, ValueError for what is no source map of version 3, OSError."""
+    if isinstance(source, os.PathLike) or isinstance(source, str) and not source.lstrip().startswith("{"):
+        with open(source, "rb") as file:
+            source = file.read()
+    if not isinstance(source, (dict, str, bytes, bytearray)):
+        raise TypeError(f"a source map is a dict, JSON text or a path, not {type(source).__name__}")
+    fields = source if isinstance(source, dict) else json.loads(source)
+    if not isinstance(fields, dict) or fields.get("version") != 3:
+        raise ValueError("a source map of version 3 is required")
+    return fields
+
 
 def of_module(module, path):
-    """The SourceMap that a Module read from `path` names: a `data:` URL or a file beside it. None if it names none; what else
-    it may be raises an exception."""
+    """The source map, as a dict, that a Module read from `path` names: a `data:` URL or a file beside it. None if it names none;
+    one that cannot be had raises any exception."""
     url = sections.url(module, SECTION)
     if url is None:
         return None
-    if url.startswith("data:"):
-        return SourceMap(_data(url))
-    return SourceMap(sections.beside(path, urllib.parse.unquote(url)))
+    return read(_data(url) if url.startswith("data:") else sections.beside(path, urllib.parse.unquote(url)))
 
 
 def _data(url):
@@ -31,25 +46,16 @@ def _data(url):
 
 
 class SourceMap:
-    """`at(offset)`. Made of JSON text (str or bytes) or of the dict that it is. Raises ValueError for what is no source map of
-    version 3; what is wrong with its mappings is found when they are first wanted."""
+    """`at(offset)`, from the dict that a source map is. Raises any exception for one with nonsense in it."""
 
-    def __init__(self, source):
-        fields = source if isinstance(source, dict) else json.loads(source)
-        if not isinstance(fields, dict) or fields.get("version") != 3:
-            raise ValueError("a source map of version 3 is required")
-        self._fields, self._offsets = fields, None
-
-    def _read(self):
-        root = self._fields.get("sourceRoot") or ""
-        self._files = [name and posixpath.join(root, name) for name in self._fields["sources"]]
-        self._segments = sorted(_segments(self._fields["mappings"].partition(";")[0]), key=lambda segment: segment[0])
+    def __init__(self, fields):
+        root = fields.get("sourceRoot") or ""
+        self._files = [name and posixpath.join(root, name) for name in fields["sources"]]
+        self._segments = sorted(_segments(fields["mappings"].partition(";")[0]), key=lambda segment: segment[0])
         self._offsets = [segment[0] for segment in self._segments]
 
     def at(self, offset):
         """(file, line, column) of an instruction at a byte offset, line and column counting from 1; None if it has none."""
-        if self._offsets is None:
-            self._read()
         index = bisect.bisect(self._offsets, offset) - 1
         if index < 0 or len(self._segments[index]) < 4:
             return None
@@ -74,6 +80,8 @@ def _numbers(text):
     values, value, shift = [], 0, 0
     for character in text:
         digit = _DIGITS[character]
+        if shift > _MOST_BITS:
+            raise ValueError("a number in a source map is too large")
         value |= (digit & 31) << shift
         shift += 5
         if not digit & 32:
