@@ -83,6 +83,14 @@ def _text(attribute):
     return attribute.value.decode(errors="replace") if attribute and attribute.value else None
 
 
+def _path(*parts):
+    """The path that parts lead to, of which each may be absolute; a URL is one too."""
+    while any("://" in part for part in parts[1:]):
+        parts = parts[1:]
+    path = posixpath.join(*parts)
+    return path if "://" in path else posixpath.normpath(path)
+
+
 def _number(die, name):
     attribute = die.attributes.get(name)
     return attribute.value if attribute else None
@@ -117,8 +125,8 @@ class _Unit:
             directories = [b"", *program["include_directory"]]
             entries = [(b"", 0), *((entry.name, entry.dir_index) for entry in program["file_entry"])]
         for name, directory in entries:
-            parts = [*directories[directory:directory + 1], name]
-            yield posixpath.normpath(posixpath.join(self._directory, *(part.decode(errors="replace") for part in parts)))
+            parts = [part.decode(errors="replace") for part in (*directories[directory:directory + 1], name)]
+            yield _path(self._directory, *parts)
 
     def _place(self, file, line, column):
         known = file is not None and 0 <= file < len(self._files)
@@ -142,12 +150,12 @@ class _Unit:
         index = bisect.bisect(self._functions, (address, 1 << 64)) - 1
         if index < 0 or address >= self._functions[index][1]:
             return (None, None), ()
-        offset = self._functions[index][2]
+        start, end, offset = self._functions[index]
         if offset not in self._scopes:
             calls = sorted(inlined_calls(self._unit, offset), key=lambda call: call[0])
             self._scopes[offset] = name_of(self._unit.get_DIE_from_refaddr(offset)), [
                 (low, high, name_of(die), tuple(_number(die, f"DW_AT_call_{part}") for part in ("file", "line", "column")))
-                for _, low, high, die in calls]
+                for _, low, high, die in calls if start <= low and high <= end]  # tools that rewrite modules leave others behind
         return self._scopes[offset]
 
 

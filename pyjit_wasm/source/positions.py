@@ -87,8 +87,10 @@ def _attempt(action, otherwise, *arguments):
 
 
 def _checked(name, file, line, column):
-    """A Position whose parts are of their types and in a range that Python has room for."""
-    return Position(*[text if isinstance(text, str) else None for text in (name, file)],
+    """A Position whose parts are of their types and in a range that Python has room for. Without a file there is no line."""
+    if not isinstance(file, str):
+        file = line = column = None
+    return Position(name if isinstance(name, str) else None, file,
                     *[number if isinstance(number, int) and 0 < number <= _MOST else None for number in (line, column)])
 
 
