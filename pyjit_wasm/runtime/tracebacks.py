@@ -30,24 +30,23 @@ def traced(trace, following=None):
 
 def _shown(trace):
     """The entries of a Trace, innermost first."""
-    calls = innermost = list(trace.calls())
-    outermost = []
-    if not trace.complete or len(calls) > TRACEBACK_INNERMOST + TRACEBACK_OUTERMOST:
-        innermost = calls[:TRACEBACK_INNERMOST]
-        outermost = calls[-TRACEBACK_OUTERMOST:] if trace.complete else []
-    for owner, call in innermost:
-        yield from _entries(owner, call)
-    left_out = len(calls) - len(innermost) - len(outermost)
+    frames = [(owner, call, index) for owner, call in trace.calls() for index in range(len(resolved(owner, call)))]
+    innermost, outermost = frames, []
+    if not trace.complete or len(frames) > TRACEBACK_INNERMOST + TRACEBACK_OUTERMOST:
+        innermost = frames[:TRACEBACK_INNERMOST]
+        outermost = frames[-TRACEBACK_OUTERMOST:] if trace.complete else []
+    yield from map(_cached_entry, innermost)
+    left_out = len(frames) - len(innermost) - len(outermost)
     if left_out or not trace.complete:
         yield _entry("<wasm>", 1, f"[{left_out}{'' if trace.complete else ' or more'} frames are not shown]")
-    for owner, call in outermost:
-        yield from _entries(owner, call)
+    yield from map(_cached_entry, outermost)
 
 
-def _entries(owner, call):
+def _cached_entry(place):
+    owner, call, index = place
     if call.entries is None:
-        call.entries = [_entry_of(frame, owner.module) for frame in resolved(owner, call)]
-    return call.entries
+        call.entries = [_entry_of(frame, owner.module) for frame in call.frames]
+    return call.entries[index]
 
 
 def _entry_of(frame, module):

@@ -1,0 +1,292 @@
+"""Python tracebacks with wasm frames in them."""
+import gc
+import io
+import pickle
+import sys
+import threading
+import traceback
+
+import pytest
+
+import pyjit_wasm as wasm
+from modes import MODES, engine as make_engine
+from pyjit_wasm import config
+from source_programs import SITES, build, markers
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    pytest.importorskip("ziglang")
+    return build(tmp_path_factory.mktemp("program"))
+
+
+def caught(function, *arguments):
+    try:
+        function(*arguments)
+    except Exception as error:
+        return error
+    pytest.fail("nothing was raised")
+
+
+def entries(error):
+    """(file, line, function) of a traceback's entries below this file's `caught`."""
+    found = [(entry.filename, entry.lineno, entry.name) for entry in traceback.extract_tb(error.__traceback__)]
+    assert found[0][0] == __file__ and found[0][2] == "caught"
+    return found[1:]
+
+
+def names(error):
+    return [name for _, _, name in entries(error)]
+
+
+PLAIN = """(module $prog (import "m" "host" (func $host (param i32) (result i32)))
+  (func $div (param i32) (result i32) (i32.div_s (i32.const 1) (local.get 0)))
+  (func $middle (param i32) (result i32) (i32.add (i32.const 1) (call $div (local.get 0))))
+  (func (export "outer") (param i32) (result i32) (i32.add (i32.const 1) (call $middle (local.get 0))))
+  (func $asks (param i32) (result i32) (i32.add (i32.const 1) (call $host (local.get 0))))
+  (func (export "ask") (param i32) (result i32) (i32.add (i32.const 1) (call $asks (local.get 0))))
+  (func $deep (export "deep") (param i32) (result i32)
+    (if (result i32) (local.get 0) (then (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1)))))
+      (else unreachable)))
+  (func $endless (export "endless") (param i32) (result i32) (i32.add (call $endless (local.get 0)) (i32.const 1))))"""
+
+
+def refuse(number):
+    raise LookupError(number)
+
+
+@pytest.fixture
+def plain(load):
+    return load(PLAIN, {"m": {"host": refuse}})
+
+
+@pytest.mark.parametrize("export, arguments, message, frames", SITES, ids=[f"{s[0]}-{s[2].replace(' ', '-')}" for s in SITES])
+def test_entries_of_trap_sites(load, program, export, arguments, message, frames):
+    """One entry for each source frame, outermost first, with the line's text where the file is there."""
+    known, folder = markers(), program.parent
+    error = caught(load(program).exports[export], *arguments)
+    if export == "recursion":
+        frames = frames[:config.TRACEBACK_INNERMOST]
+    shown = traceback.extract_tb(error.__traceback__)[-len(frames):]
+    for entry, (function, marker, _) in zip(shown, reversed(frames), strict=True):
+        if marker is not ...:
+            file, line = known[marker]
+            assert (entry.filename, entry.lineno, entry.name) == (str(folder / file), line, function)
+            assert entry.line == (folder / file).read_text().splitlines()[line - 1].strip()
+
+
+def test_as_python_prints_it(program, child):
+    """The traceback that ends a program, which Python prints without the `traceback` module; with carets at the columns."""
+    for mode in MODES:
+        done = child(f"""
+            instance = load({str(program)!r}, mode={mode!r})
+            instance.exports.inlined(1, 0)
+        """)
+        source = program.parent / "program.c"
+        number = {marker: line for marker, (_, line) in markers().items()}
+        wanted = [f'  File "{source}", line {number["inlined"]}, in inlined',
+                  "    return between(a, b) + 1; // @inlined", "           ^",
+                  f'  File "{source}", line {number["between"]}, in between',
+                  "    return innermost(c, b) * 2; // @between", "           ^",
+                  f'  File "{source}", line {number["innermost"]}, in innermost',
+                  "    return a % b; // @innermost", "             ^",
+                  "pyjit_wasm.errors.Trap: integer divide by zero"]
+        lines = done.stderr.splitlines()
+        assert lines[0] == "Traceback (most recent call last):" and lines[1].endswith("in <module>")
+        assert lines[2:2 + len(wanted)] == wanted
+
+
+def test_without_debug_information(plain):
+    error = caught(plain.exports.outer, 0)
+    frames = [(f"wasm://prog/{frame.offset:#x}", 1, frame.name) for frame in error.frames]
+    assert entries(error) == frames[::-1] and names(error) == ["outer", "middle", "div"]
+    assert [frame.file for frame in error.frames] == [None] * 3
+
+
+def test_names_of_modules(load, tmp_path):
+    text = '(module (func (export "f") unreachable))'
+    path = tmp_path / "some.wat"
+    path.write_text(text)
+    assert entries(caught(load(path).exports.f))[0][0].startswith("wasm://some.wat/0x")
+    assert entries(caught(load(text).exports.f))[0][0].startswith("wasm://wasm/0x")
+
+
+def test_an_exception_of_a_host_function(plain):
+    error = caught(plain.exports.ask, 3)
+    assert type(error) is LookupError and names(error) == ["ask", "asks", "refuse"]
+    assert entries(error)[-1][:2] == (__file__, refuse.__code__.co_firstlineno + 1)
+
+
+def test_wasm_and_python_by_turns(load):
+    """Two instances and two host functions, one of which is called with an argument of a wrong type by the other's wasm."""
+    lower = load(PLAIN, {"m": {"host": refuse}})
+
+    def between(number):
+        return lower.exports.outer(number) if number == 0 else lower.exports.ask(number)
+
+    upper = load(PLAIN, {"m": {"host": between}})
+    assert names(caught(upper.exports.ask, 0)) == ["ask", "asks", "between", "outer", "middle", "div"]
+    assert names(caught(upper.exports.ask, 5)) == ["ask", "asks", "between", "ask", "asks", "refuse"]
+
+
+def test_a_host_function_that_returns_nonsense(load):
+    inst = load(PLAIN, {"m": {"host": lambda number: "text"}})
+    error = caught(inst.exports.ask, 1)
+    assert type(error) is TypeError and names(error) == ["ask", "asks"]
+
+
+def test_a_host_function_of_a_module_with_exceptions(load):
+    inst = load("""(module (import "m" "host" (func $host (param i32))) (tag $t)
+      (func $throws (throw $t)) (func $asks (param i32) (call $host (local.get 0)))
+      (func (export "run") (param i32) (call $asks (local.get 0)))
+      (func (export "catch") (param i32) (block $b (try_table (catch_all $b) (call $asks (local.get 0))) (return)) (call $throws)))""",
+      {"m": {"host": refuse}})
+    error = caught(inst.exports.run, 3)
+    assert type(error) is LookupError
+    assert [name for name in names(error) if not name.startswith(("serve", "raise_"))] == ["run", "asks", "refuse"]
+    with pytest.raises(wasm.WasmException):
+        inst.exports.catch(3)
+
+
+def test_the_context_is_kept(load):
+    def chained(number):
+        try:
+            raise KeyError(number)
+        except KeyError:
+            raise LookupError(number)
+
+    inst = load(PLAIN, {"m": {"host": chained}})
+    assert type(caught(inst.exports.ask, 1).__context__) is KeyError
+    try:
+        raise OSError
+    except OSError as outer:
+        assert caught(inst.exports.outer, 0).__context__ is outer
+
+
+@pytest.mark.parametrize("depth", [0, 10, 31, 60])
+def test_deep_calls(plain, depth):
+    """Of many frames the outermost and the innermost are shown, and how many are not."""
+    error = caught(plain.exports.deep, depth)
+    found = names(error)
+    most = config.TRACEBACK_INNERMOST + config.TRACEBACK_OUTERMOST
+    if depth + 1 <= most:
+        assert found == ["deep"] * (depth + 1)
+    else:
+        hidden = f"[{depth + 1 - most} frames are not shown]"
+        assert found == ["deep"] * config.TRACEBACK_OUTERMOST + [hidden] + ["deep"] * config.TRACEBACK_INNERMOST
+
+
+def test_endless_recursion(plain):
+    error = caught(plain.exports.endless, 0)
+    assert type(error) is wasm.Exhaustion
+    found = names(error)
+    assert found[1:] == ["endless"] * config.TRACEBACK_INNERMOST and found[0].endswith("or more frames are not shown]")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_switched_off(mode):
+    engine = wasm.Engine(mode=mode, tier_up_threshold=1, background=False, tracebacks=False)
+    inst = wasm.Instance(wasm.Module(PLAIN, engine=engine), {"m": {"host": refuse}})
+    error = caught(inst.exports.outer, 0)
+    assert names(error) == [] and [frame.name for frame in error.frames] == ["div", "middle", "outer"]
+    assert names(caught(inst.exports.ask, 3)) == ["refuse"]
+
+
+def test_again_and_again(plain):
+    """The entries of a place are made once; the tracebacks do not share what somebody may change."""
+    first, second = caught(plain.exports.outer, 0), caught(plain.exports.outer, 0)
+    first.__traceback__.tb_next.tb_next = None
+    assert len(entries(first)) == 1 and names(second) == ["outer", "middle", "div"]
+    traceback.clear_frames(second.__traceback__)
+    assert names(caught(plain.exports.outer, 0)) == ["outer", "middle", "div"]
+    gc.collect()
+    assert names(second) == ["outer", "middle", "div"]
+
+
+def test_a_trap_that_is_raised_again(plain):
+    error = caught(plain.exports.outer, 0)
+    copy = pickle.loads(pickle.dumps(error))
+    assert copy.frames == error.frames and copy.__traceback__ is None
+
+    def again(number):
+        raise error
+    inst = wasm.load(PLAIN, {"m": {"host": again}})
+    assert caught(inst.exports.ask, 0) is error and names(error)[:3] == ["ask", "asks", "again"]
+
+
+def test_locals_and_globals_of_entries(plain):
+    """Debuggers look at them."""
+    step = caught(plain.exports.outer, 0).__traceback__.tb_next
+    assert step.tb_frame.f_locals == {} and step.tb_frame.f_back is None and step.tb_lineno == 1
+    assert step.tb_frame.f_globals["__name__"] == "wasm"
+    text = io.StringIO()
+    traceback.print_exception(caught(plain.exports.outer, 0), file=text, chain=True)
+    summary = traceback.TracebackException.from_exception(caught(plain.exports.outer, 0), capture_locals=True)
+    assert [entry.name for entry in summary.stack][1:] == ["outer", "middle", "div"]
+
+
+def test_names_cannot_forge_entries(load, tmp_path):
+    """Names come from the module: lines in them are escaped, and only regular files are shown as source."""
+    inst = load('(module (func $"a\\0a  File \\"x\\", line 1, in b" (export "f") unreachable))')
+    text = "".join(traceback.format_exception(caught(inst.exports.f)))
+    assert '\n  File "x"' not in text.partition("Trap:")[0] and "\\n" in text
+    source = '(module (func (export "f") unreachable))'
+    for file in ("/dev/zero", str(tmp_path), "a\0b", "nonsense\ud800"):
+        given = {"version": 3, "sources": [file], "mappings": "AAAA"}
+        inst = wasm.Instance(wasm.Module(source, source_map=given))
+        assert "Trap: unreachable" in "".join(traceback.format_exception(caught(inst.exports.f)))
+
+
+def test_near_the_limit_of_recursion(plain):
+    """A trap is raised as itself, with or without entries."""
+    def sink(depth):
+        try:
+            plain.exports.outer(0)
+        except wasm.Trap as error:
+            seen.append(error)
+        sink(depth + 1)
+
+    seen = []
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(300)
+    try:
+        with pytest.raises(RecursionError):
+            sink(0)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert len(seen) > 50 and {error.code for error in seen} == {"integer divide by zero"}
+    assert names(caught(plain.exports.outer, 0)) == ["outer", "middle", "div"]
+
+
+def test_threads(load):
+    """Several instances of one module trap in threads of their own."""
+    module = load(PLAIN, {"m": {"host": refuse}}).module
+    found = []
+
+    def run():
+        inst = wasm.Instance(module, {"m": {"host": refuse}})
+        for _ in range(50):
+            error = caught(inst.exports.outer, 0)
+            found.append(names(error))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [["outer", "middle", "div"]] * 200
+
+
+def test_of_mixed_tiers():
+    """One function is native, the others are interpreted."""
+    inst = wasm.Instance(wasm.Module(PLAIN, engine=wasm.Engine(mode="tiered", tier_up_threshold=20, background=False)),
+                         {"m": {"host": refuse}})
+    for _ in range(30):
+        inst.function("middle")(1)
+    assert (inst.function("middle").tier, inst.function("outer").tier) == ("native", "interp")
+    assert names(caught(inst.exports.outer, 0)) == ["outer", "middle", "div"]
+
+
+def test_a_module_that_traps_while_it_is_made(mode):
+    error = caught(wasm.Instance, wasm.Module("(module (func $start unreachable) (start $start))", engine=make_engine(mode)))
+    assert names(error)[-1] == "start"
