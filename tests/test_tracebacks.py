@@ -5,6 +5,7 @@ import pickle
 import sys
 import threading
 import traceback
+import weakref
 
 import pytest
 
@@ -143,9 +144,66 @@ def test_a_host_function_of_a_module_with_exceptions(load):
       {"m": {"host": refuse}})
     error = caught(inst.exports.run, 3)
     assert type(error) is LookupError
-    assert [name for name in names(error) if not name.startswith(("serve", "raise_"))] == ["run", "asks", "refuse"]
+    assert names(error) == ["run", "asks", "refuse"]
     with pytest.raises(wasm.WasmException):
         inst.exports.catch(3)
+
+
+THROWS = """(module $throws (import "m" "host" (func $host (param i32))) (tag $t (export "t") (param i32)) (tag $other)
+  (func $inner (param i32) (if (local.get 0) (then (throw $t (local.get 0)))))
+  (func $middle (param i32) (call $inner (local.get 0)) nop)
+  (func (export "run") (param i32) (call $middle (local.get 0)) nop)
+  (func (export "again") (param i32)
+    (block $b (result exnref) (try_table (catch_all_ref $b) (call $middle (local.get 0))) (return)) throw_ref)
+  (func (export "after") (param i32)
+    (block $b (try_table (catch $other $b) (throw $other)) (return)) (call $middle (local.get 0)) nop)
+  (func (export "ask") (param i32) (call $host (local.get 0)) nop)
+  (func (export "swallow") (param i32) (block $b (try_table (catch_all $b) (call $host (local.get 0)))))
+  (func $deep (export "deep") (param i32)
+    (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1)))) (else (throw $t (i32.const 5))))))"""
+
+
+def test_what_wasm_throws(load):
+    """The frames are those of the throw, also where it was caught and thrown again, and through modules without exceptions."""
+    inst = load(THROWS, {"m": {"host": refuse}})
+    plain = load("""(module $plain (import "m" "f" (func $f (param i32))) (func $calls (param i32) (call $f (local.get 0)) nop)
+      (func (export "outer") (param i32) (call $calls (local.get 0)) nop))""", {"m": {"f": inst.exports.run}})
+    for _ in range(3):
+        for export in ("run", "again", "after"):
+            error = caught(inst.exports[export], 7)
+            assert (type(error), error.payload, names(error)) == (wasm.WasmException, (7,), [export, "middle", "inner"])
+        assert names(caught(plain.exports.outer, 7)) == ["outer", "calls", "run", "middle", "inner"]
+        assert entries(caught(inst.exports.run, 1))[0][0].startswith("wasm://throws/0x")
+
+
+def test_what_wasm_throws_deep_down(load):
+    error = caught(load(THROWS, {"m": {"host": refuse}}).exports.deep, 100)
+    assert names(error)[1:] == ["deep"] * config.TRACEBACK_INNERMOST and "or more frames" in names(error)[0]
+
+
+def test_what_a_host_function_throws(load):
+    """It comes out as the same object, with its own entries inside of wasm's."""
+    raised = []
+
+    def host(number):
+        raised.append(wasm.WasmException(inst.exports.t, number))
+        raise raised[-1]
+
+    inst = load(THROWS, {"m": {"host": host}})
+    for number in range(3):
+        caught(inst.exports.run, 1)
+        error = caught(inst.exports.ask, number)
+        assert error is raised[-1] and names(error) == ["ask", "host"]
+        inst.exports.swallow(number)
+    weak = weakref.ref(raised[-1])
+    raised.clear()
+    gc.collect()
+    assert weak() is None
+
+
+def test_throws_switched_off(mode):
+    inst = wasm.Instance(wasm.Module(THROWS, engine=make_engine(mode, tracebacks=False)), {"m": {"host": refuse}})
+    assert names(caught(inst.exports.run, 1)) == [] and names(caught(inst.exports.again, 1)) == []
 
 
 def test_the_context_is_kept(load):

@@ -1,6 +1,8 @@
 """How Python exceptions that wasm is left with get set, as IR: with wasm frames in their tracebacks (`runtime.tracebacks`)."""
 from pyjit_wasm.codegen.text import FRAMED, Function
-from pyjit_wasm.runtime.layout import RUNTIME, SERVICE
+from pyjit_wasm.codegen.unwinding import walk_from
+from pyjit_wasm.config import THROW_TRACE
+from pyjit_wasm.runtime.layout import EXEC_ENV, RUNTIME, SERVICE
 
 _DECLARATIONS = """
 declare void @PyErr_SetObject(ptr, ptr) nounwind
@@ -71,5 +73,30 @@ define void @rt_walk_callers(ptr %env) {FRAMED} {{
     return walk + str(f)
 
 
+def note_callers(f, exn):
+    """Emit: the stack of the caller goes into EXEC_ENV.trace, behind the exception `exn` (i64)."""
+    frame = f.let("call ptr @llvm.frameaddress.p0(i32 0)")
+    _note(f, exn, 1, f.let("call ptr @llvm.returnaddress(i32 0)"), f.load("ptr", frame), "false")
+
+
+def _note(f, exn, n, pc, fp, inside):
+    to = f.load("ptr", "%env", EXEC_ENV.trace)
+    f.store("i64", exn, to)
+    f.store("i64", walk_from(f, "%env", None, to, n, THROW_TRACE, fp, pc, fp, inside), "%env", EXEC_ENV.trace_len)
+
+
+def note_throw():
+    """`rt_note_throw(env, exn)`: native code throws an exception. Handlers of exceptions forget frames, so that its stack is noted
+    now, in case that nobody catches it. `rt_note_throw_at(env, exn, ip, fp)`: the same in the interpreter."""
+    f = Function("void", "rt_note_throw", "ptr %env, i64 %exn")
+    note_callers(f, "%exn")
+    f.do("ret void")
+    g = Function("void", "rt_note_throw_at", "ptr %env, i64 %exn, ptr %ip, ptr %fp")
+    g.store("ptr", "%ip", g.load("ptr", "%env", EXEC_ENV.trace), 8)
+    _note(g, "%exn", 2, "null", "%fp", "true")
+    g.do("ret void")
+    return str(f) + str(g)
+
+
 def source(call_python):
-    return _DECLARATIONS + set_error() + fail(call_python)
+    return _DECLARATIONS + set_error() + fail(call_python) + note_throw()

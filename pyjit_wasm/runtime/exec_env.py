@@ -57,6 +57,10 @@ class ExecEnv:
         """The code addresses of the last trap, innermost first."""
         return self._words[_WORDS:_WORDS + self._words[EXEC_ENV.trace_len // 8]]
 
+    def forget_trace(self):
+        """So that nobody takes it for that of another exception."""
+        self._words[_WORDS] = 0
+
     def request(self, take):
         """Have the wasm that it runs look at `take()`, an exception to be raised or None."""
         self.requested = take
@@ -181,7 +185,7 @@ def trap_error(status, address, _):
     else:
         error = Trap(message, frames)
     if env is not None:
-        _show(error, env, frames)
+        show(error, env, frames)
     return error
 
 
@@ -190,10 +194,10 @@ def add_traceback(error, address, *_):
     """A Python exception goes through the wasm frames whose addresses the exec_env at `address` has."""
     env = at(address)
     if env is not None:
-        _show(error, env, trace.frames(env.take_trace()))
+        show(error, env, trace.frames(env.take_trace()))
 
 
-def _show(error, env, frames):
+def show(error, env, frames):
     """Put wasm frames into an exception's traceback, outside of those that it has, unless the engine says not to."""
     instance = env.instance and env.instance()
     if instance is None or instance.code.settings.tracebacks:

@@ -134,8 +134,8 @@ class Trace:
 
     __slots__ = ("_found", "_trap", "complete")
 
-    def __init__(self, addresses, trap):
-        self._found, self._trap, self.complete = owners(addresses), trap, len(addresses) < config.MAX_TRACE
+    def __init__(self, addresses, trap, most):
+        self._found, self._trap, self.complete = owners(addresses), trap, len(addresses) < most
 
     def calls(self):
         """(owner, Call), innermost first."""
@@ -145,6 +145,6 @@ class Trace:
         return source_frames(self._found, True, self._trap)
 
 
-def frames(addresses, trap=None):
-    """The Trace of the code addresses that an exec_env has."""
-    return Trace(addresses, trap)
+def frames(addresses, trap=None, most=config.MAX_TRACE):
+    """The Trace of the code addresses that an exec_env has noted, `most` at most."""
+    return Trace(addresses, trap, most)

@@ -239,7 +239,8 @@ class ModuleCode:
 
     def unit(self, members, entries, loops=(), batches=()):
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
-                    self.settings.strict_traps, self.status, batches, self.variant, self.settings.dump_call_stack)
+                    self.settings.strict_traps, self.status, batches, self.variant, self.settings.dump_call_stack,
+                    self.settings.tracebacks)
 
     def unit_object(self, unit):
         """The first arguments of `objects.build` for a Unit."""
