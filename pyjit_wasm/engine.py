@@ -112,9 +112,10 @@ class Module:
 
     source       bytes of a binary, WAT text, or a path to a .wasm or .wat file (str or os.PathLike)
     path         the file that bytes were read from: files that its debug information names are looked for beside it
-    source_map   a source map (ECMA-426), as a path, JSON text or the dict that it is; goes before the module's own debug information
+    source_map   a source map (ECMA-426), as a path, JSON text or the dict that it is, instead of the module's own
 
-    Raises DecodeError, ParseError, ValidationError, OSError; TypeError for another source; ValueError for what is no source map.
+    Raises DecodeError, ParseError, ValidationError, OSError; TypeError for another source; ValueError for what is no source
+    map.
 
     Modules are immutable, and equal if their bytes and the settings of their engines are. A module is pickled as
     those; its code comes from the cache on disk where it is unpickled.

@@ -40,8 +40,8 @@ class LinkError(WasmError):
 
 
 class Frame:
-    """One wasm frame of a trap: `funcidx`, `name` and `offset`, the byte offset of the instruction in the module; `file`, `line`
-    and `column`, its place in the source text, where debug information tells it, else None. Lines and columns count from 1.
+    """One wasm frame of a trap: `funcidx`, `name` and `offset`, the byte offset of the instruction in the module; `file`,
+    `line` and `column`, its place in the source text, where debug information tells it, else None. They count from 1.
 
     A call that the compiler of the source has inlined is a Frame of its own, before that of the function it was inlined into:
     with `inlined`, the same funcidx and offset, and the inlined function's name.

@@ -115,7 +115,7 @@ def build(folder, *options, level="-O2"):
     """The path of the program, compiled in a folder, which has its source too."""
     (folder / "checks.h").write_text(HEADER)
     (folder / "program.c").write_text(PROGRAM)
-    subprocess.run([sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-mcpu=mvp+bulk_memory", "-nostdlib",
-                    "-Wl,--no-entry,-z,stack-size=134217728", "-fno-sanitize=all", "-g", level, *options, "-o", "program.wasm", "program.c"],
-                   cwd=folder, check=True)
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-mcpu=mvp+bulk_memory", "-nostdlib",
+                "-Wl,--no-entry,-z,stack-size=134217728", "-fno-sanitize=all", "-g", level, *options]
+    subprocess.run([*compiler, "-o", "program.wasm", "program.c"], cwd=folder, check=True)
     return folder / "program.wasm"

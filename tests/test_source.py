@@ -76,10 +76,11 @@ def test_every_instruction_as_llvm_says(programs, name):
     module = decode(path.read_bytes())
     start, positions = sections.code_start(module.data), Positions(module)
     offsets = [at for code in module.codes for _, _, at in instructions(module, code.start, code.end)]
-    answer = subprocess.run([symbolizer, f"--obj={path}", "--output-style=JSON", "--inlines", *(hex(at - start) for at in offsets)],
-                            capture_output=True, check=True)
+    command = [symbolizer, f"--obj={path}", "--output-style=JSON", "--inlines", *(hex(at - start) for at in offsets)]
+    answer = subprocess.run(command, capture_output=True, check=True)
     for at, wanted in zip(offsets, json.loads(answer.stdout), strict=True):
-        known = [(s["FileName"] and os.path.normpath(s["FileName"]) or None, s["Line"] or None, s["Column"] or None) for s in wanted.get("Symbol", [])]
+        known = [(s["FileName"] and os.path.normpath(s["FileName"]) or None, s["Line"] or None, s["Column"] or None)
+                 for s in wanted.get("Symbol", [])]
         assert [tuple(place[1:]) for place in positions.at(at)] == [place for place in known if any(place)], hex(at)
 
 
@@ -180,7 +181,8 @@ def mapped():
     first, second = at["unreachable"], at["i32.div_s"]
     assert first < second
     mappings = ",".join([vlq(first, 0, 6, 2), vlq(second - first, 1, -2, 8, 0), vlq(1)])
-    return binary, {"version": 3, "sourceRoot": "src", "sources": ["a.ts", "b.ts"], "names": ["f"], "mappings": mappings + ";AAAA"}
+    return binary, {"version": 3, "sourceRoot": "src", "sources": ["a.ts", "b.ts"], "names": ["f"],
+                    "mappings": mappings + ";AAAA"}
 
 
 def where(instance, argument):
@@ -217,8 +219,9 @@ def test_a_map_that_the_module_names(load, mapped, tmp_path, form):
     assert [where(instance, 1), where(instance, 0)] == MAPPED
 
 
-@pytest.mark.parametrize("url", ["http://localhost:9/map", "file:///etc/passwd", "../outside.json", "/absolute.json", "pipe", "folder",
-                                 "missing.json", "", ".", "data:,", "data:;base64,%%", "nonsense.json", "version2.json"])
+@pytest.mark.parametrize("url", [
+    "http://localhost:9/map", "file:///etc/passwd", "../outside.json", "/absolute.json", "pipe", "folder", "missing.json",
+    "", ".", "data:,", "data:;base64,%%", "nonsense.json", "version2.json"])
 def test_maps_that_are_not_read(load, mapped, tmp_path, url):
     """Nothing is read but a regular file in the module's own folder; and nothing but a source map is used."""
     folder = tmp_path / "inside"
@@ -255,7 +258,8 @@ def test_nonsense_in_a_source_map(load, fields):
 # --- names
 
 MANGLED = {"_ZN3foo3barEi": "foo::bar(int)", "_RNvC6_123foo3bar": "123foo::bar",
-           "_ZN4core9panicking5panic17h0123456789abcdefE": "core::panicking::panic", "_Znonsense": "_Znonsense", "main": "main"}
+           "_ZN4core9panicking5panic17h0123456789abcdefE": "core::panicking::panic", "_Znonsense": "_Znonsense",
+           "main": "main"}
 
 
 @pytest.mark.parametrize("mangled, wanted", MANGLED.items())

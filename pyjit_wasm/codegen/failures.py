@@ -30,21 +30,11 @@ def set_error():
 def fail(call_python):
     """`rt_fail(env)`: a host function has raised a Python exception. With the GIL: note the wasm frames in its traceback, then
     unwind. Its caller is the host function's trampoline."""
-    walk = f"""
-define void @rt_walk_callers(ptr %env) {FRAMED} {{
-  %frame = call ptr @llvm.frameaddress.p0(i32 0)
-  %fp = load ptr, ptr %frame
-  %up = getelementptr i8, ptr %fp, i64 8
-  %pc = load ptr, ptr %up
-  %outer = load ptr, ptr %fp
-  call void @rt_trace(ptr %env, i64 0, ptr %pc, ptr %outer, i1 false)
-  ret void
-}}
-"""
     f = Function("void", "rt_fail", "ptr %env", f"noreturn {FRAMED}")
     error = f.let("alloca [3 x ptr]")
     where = f"ptr {error}, ptr {f.at(error, 8)}, ptr {f.at(error, 16)}"
-    f.do("call void @rt_walk_callers(ptr %env)")
+    pc, frame = f.let("call ptr @llvm.returnaddress(i32 0)"), f.let("call ptr @llvm.frameaddress.p0(i32 0)")
+    f.do(f"call void @rt_trace(ptr %env, i64 0, ptr {pc}, ptr {f.load('ptr', frame)}, i1 false)")
     f.do(f"call void @PyErr_Fetch({where})")
     f.do(f"call void @PyErr_NormalizeException({where})")
     type, value, traceback = (f.load("ptr", error, 8 * i) for i in range(3))
@@ -70,7 +60,7 @@ define void @rt_walk_callers(ptr %env) {FRAMED} {{
     f.do(f"call void @PyErr_Restore(ptr {type}, ptr {value}, ptr {longer})")
     f.do("call void @rt_unwind(ptr %env)")
     f.do("unreachable")
-    return walk + str(f)
+    return str(f)
 
 
 def note_callers(f, exn):
@@ -86,8 +76,8 @@ def _note(f, exn, n, pc, fp, inside):
 
 
 def note_throw():
-    """`rt_note_throw(env, exn)`: native code throws an exception. Handlers of exceptions forget frames, so that its stack is noted
-    now, in case that nobody catches it. `rt_note_throw_at(env, exn, ip, fp)`: the same in the interpreter."""
+    """`rt_note_throw(env, exn)`: native code throws an exception, whose stack is noted now, as its frames will be gone when
+    nobody has caught it. `rt_note_throw_at(env, exn, ip, fp)`: the same in the interpreter."""
     f = Function("void", "rt_note_throw", "ptr %env, i64 %exn")
     note_callers(f, "%exn")
     f.do("ret void")

@@ -5,7 +5,7 @@ import mmap
 import weakref
 
 from pyjit_wasm import config
-from pyjit_wasm.errors import Exhaustion, InUseError, Trap
+from pyjit_wasm.errors import Exhaustion, InUseError, Trap, WasiExit
 from pyjit_wasm.opcodes import TRAPS
 from pyjit_wasm.runtime import libc, process, trace, tracebacks
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
@@ -191,9 +191,10 @@ def trap_error(status, address, _):
 
 @provides
 def add_traceback(error, address, *_):
-    """A Python exception goes through the wasm frames whose addresses the exec_env at `address` has."""
+    """A Python exception goes through the wasm frames whose addresses the exec_env at `address` has. Nobody asks for the
+    traceback of an exit, and all programs end in one."""
     env = at(address)
-    if env is not None:
+    if env is not None and not isinstance(error, (WasiExit, SystemExit)):
         show(error, env, trace.frames(env.take_trace()))
 
 

@@ -7,7 +7,8 @@ from pyjit_wasm.errors import Frame
 from pyjit_wasm.source import positions
 from pyjit_wasm.source.demangling import demangled
 
-# (start, end, weak reference to the owner, {what is known of its addresses}), sorted; replaced as a whole, so readers need no lock
+# (start, end, weak reference to the owner, {what is known of its addresses}), sorted; replaced as a whole, so that readers
+# need no lock
 _ranges = []
 _gone = []  # starts of ranges to be taken out: owners may die in the middle of anything
 _lock = allocate_lock()
@@ -129,8 +130,8 @@ def _in_source(module, funcidx, name, offset):
 
 
 class Trace:
-    """The stack of a trap, whose message is `trap`, or of an exception. Owners are looked up now, because they may be gone later;
-    the costly part waits. Called, it gives a tuple of Frames, innermost first. `complete`: whether these are all."""
+    """The stack of a trap, whose message is `trap`, or of an exception. Owners are looked up now, because they may be gone
+    later; the costly part waits. Called, it gives a tuple of Frames, innermost first. `complete`: whether these are all."""
 
     __slots__ = ("_found", "_trap", "complete")
 

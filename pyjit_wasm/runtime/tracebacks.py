@@ -4,10 +4,14 @@ An entry needs a Python frame that nobody ran. That of a generator which was not
 """
 import os
 import stat
+import sys
 import types
 
+from pyjit_wasm.binary.body import opcode
+from pyjit_wasm.binary.reader import Reader
 from pyjit_wasm.config import TRACEBACK_INNERMOST, TRACEBACK_OUTERMOST
 from pyjit_wasm.runtime.trace import resolved
+from pyjit_wasm.source import positions
 
 
 def _nothing():
@@ -38,7 +42,7 @@ def _shown(trace):
     yield from map(_cached_entry, innermost)
     left_out = len(frames) - len(innermost) - len(outermost)
     if left_out or not trace.complete:
-        yield _entry("<wasm>", 1, f"[{left_out}{'' if trace.complete else ' or more'} frames are not shown]")
+        yield _entry("<wasm>", 1, f"[frames left out: {left_out}{'' if trace.complete else ' or more'}]")
     yield from map(_cached_entry, outermost)
 
 
@@ -52,14 +56,28 @@ def _cached_entry(place):
 def _entry_of(frame, module):
     """The entry of a Frame."""
     if frame.file is None:
-        return _entry(f"wasm://{_module_name(module)}/{frame.offset:#x}", 1, frame.name)
+        return _entry(_location(module, frame.offset), 1, frame.name, loader=_Instruction(module, frame.offset))
     return _entry(_readable(frame.file), frame.line or 0, frame.name, frame.column)
 
 
-def _module_name(module):
-    """What a module is called: its own name, else that of its file."""
-    path = module.positions.path
-    return module.names.module or (os.path.basename(os.fspath(path)) if path else "wasm")
+def _location(module, offset):
+    """What stands for a file where none is known: the module's name or that of its file, and the instruction's offset."""
+    path = positions.of(module).path
+    location = f"wasm://{module.names.module or (os.path.basename(path) if path else 'wasm')}/{offset:#x}"
+    if "linecache" in sys.modules:
+        sys.modules["linecache"].cache.pop(location, None)  # perhaps of another module of that name
+    return location
+
+
+class _Instruction:
+    """Gives the `traceback` module, by way of `linecache`, an instruction as the text of such a file."""
+
+    def __init__(self, module, offset):
+        self._text = opcode(Reader(module.data, offset)).mnemonic
+
+    def get_source(self, name):
+        """As of `importlib.abc.InspectLoader`."""
+        return self._text
 
 
 def _readable(file):
@@ -70,11 +88,12 @@ def _readable(file):
         return file
 
 
-def _entry(file, line, name, column=None):
-    """(frame, line) of a traceback entry."""
-    code = _CODE.replace(co_filename=_printable(file), co_name=_printable(name), co_qualname=_printable(name), co_firstlineno=line,
+def _entry(file, line, name, column=None, loader=None):
+    """(frame, line) of a traceback entry; `loader` has the text of the file."""
+    name = _printable(name)
+    code = _CODE.replace(co_filename=_printable(file), co_name=name, co_qualname=name, co_firstlineno=line,
                          co_linetable=_positions(column))
-    return types.FunctionType(code, {"__name__": "wasm"})().gi_frame, line
+    return types.FunctionType(code, {"__name__": "wasm", "__loader__": loader})().gi_frame, line
 
 
 def _printable(text):

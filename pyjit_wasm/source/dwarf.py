@@ -1,7 +1,7 @@
 """DWARF 4 and 5 in WebAssembly, read with pyelftools: source positions and inlined calls of an address.
 
-Addresses are byte offsets from the start of the code section's contents (WebAssembly tool conventions). Units are found by their
-ranges, and only the one that has the address is read. DIEs are gone through by their offsets, which only ascend.
+Addresses are byte offsets from the start of the code section's contents (WebAssembly tool conventions). Units are found by
+their ranges, and only the one that has the address is read. DIEs are gone through by their offsets, which only ascend.
 """
 import bisect
 import posixpath
@@ -155,12 +155,12 @@ class _Unit:
             calls = sorted(inlined_calls(self._unit, offset), key=lambda call: call[0])
             self._scopes[offset] = name_of(self._unit.get_DIE_from_refaddr(offset)), [
                 (low, high, name_of(die), tuple(_number(die, f"DW_AT_call_{part}") for part in ("file", "line", "column")))
-                for _, low, high, die in calls if start <= low and high <= end]  # tools that rewrite modules leave others behind
+                for _, low, high, die in calls if start <= low and high <= end]  # tools that rewrite modules leave others
         return self._scopes[offset]
 
 
 class Dwarf:
-    """Debug information: `sections` {name without `.debug_`: bytes}. What is damaged raises any exception, or is read wrongly."""
+    """Debug information: `sections` {name without `.debug_`: bytes}. What is damaged raises any exception or is misread."""
 
     def __init__(self, sections):
         self._budget, self._units, self._index = Budget(), {}, None

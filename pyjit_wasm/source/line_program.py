@@ -1,6 +1,6 @@
 """Line programs (DWARF 5, 6.2.5): the rows of address, file, line and column.
 
-pyelftools reads their headers. It could run the programs too, but takes 10 us an instruction with all the states that it keeps;
+pyelftools reads their headers. It runs programs too, but takes 10 us an instruction, with all the states that it keeps, and
 somebody is waiting for a traceback.
 """
 from elftools.dwarf.constants import DW_LNE, DW_LNS
@@ -10,8 +10,8 @@ _MOST_BITS = 63
 
 
 def rows(program, data, lowest=0):
-    """[(address, file, line, column)], ascending, of a pyelftools LineProgram; `data`: `.debug_line`. The line of what is behind a
-    sequence is None. Sequences that begin below `lowest` are left out. Raises exceptions for what is malformed."""
+    """[(address, file, line, column)], ascending, of a pyelftools LineProgram; `data`: `.debug_line`. The line of what is
+    behind a sequence is None. Sequences that begin below `lowest` are left out. Raises exceptions for what is malformed."""
     found, sequence = [], []
     for row in _run(program, data):
         sequence.append(row)

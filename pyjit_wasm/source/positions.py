@@ -10,8 +10,8 @@ UNKNOWN = Position(None, None, None, None)
 
 
 class Positions:
-    """Source positions of a Module (the syntax). `path`: the file that it was read from, or None; `source_map`: one as a dict, which
-    goes before what the module itself says. Nothing is read before somebody asks."""
+    """Source positions of a Module (the syntax). `path`: the file that it was read from, or None; `source_map`: one as a dict,
+    which goes before what the module itself says. Nothing is read before somebody asks."""
 
     def __init__(self, module, path=None, source_map=None):
         self._module, self.path, self._given = module, path, source_map

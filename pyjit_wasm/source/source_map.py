@@ -16,8 +16,9 @@ _MOST_BITS = 60
 
 
 def read(source):
-    """A source map as a dict, which is checked no further than its version. `source`: that dict, its JSON text as bytes or str, or
-    the path of a file with it. Raises TypeError for another source, ValueError for what is no source map of version 3, OSError."""
+    """A source map as a dict, which is checked no further than its version. `source`: that dict, its JSON text, bytes or str,
+    or the path of a file with it. Raises TypeError for another source, ValueError for what is no source map of version 3,
+    OSError."""
     if isinstance(source, os.PathLike) or isinstance(source, str) and not source.lstrip().startswith("{"):
         with open(source, "rb") as file:
             source = file.read()
@@ -30,8 +31,8 @@ def read(source):
 
 
 def of_module(module, path):
-    """The source map, as a dict, that a Module read from `path` names: a `data:` URL or a file beside it. None if it names none;
-    one that cannot be had raises any exception."""
+    """The source map, as a dict, that a Module read from `path` names: a `data:` URL or a file beside it. None if it names
+    none; one that cannot be had raises any exception."""
     url = sections.url(module, SECTION)
     if url is None:
         return None
