@@ -9,7 +9,7 @@ import struct
 
 from elftools.elf.elffile import ELFFile
 
-from pyjit_wasm.source.dwarf import dies, extent, inlined_calls, name_of
+from pyjit_wasm.source.dwarf import dies, extent, name_of
 from pyjit_wasm.source.line_program import rows
 
 _SYMBOL = struct.Struct("<IBBHQQ")
@@ -26,30 +26,31 @@ def _placed(data, places):
     return data
 
 
+def _inlined(unit):
+    """[(depth, low, high, name, line of the call)] of all calls that were inlined."""
+    names, found = {}, []
+    for depth, die in dies(unit, unit.cu_die_offset):
+        if die.tag == "DW_TAG_subprogram":
+            names[die.offset - unit.cu_offset] = name_of(die)[0]
+        elif die.tag == "DW_TAG_inlined_subroutine":
+            origin, line = (die.attributes[name].value for name in ("DW_AT_abstract_origin", "DW_AT_call_line"))
+            found += [(depth, low, high, origin, line) for low, high in extent(unit, die)]
+    return [(depth, low, high, names[origin], line) for depth, low, high, origin, line in found]
+
+
 class Lines:
     """Debug information of one object, whose sections lie at `places` {index: offset} when it is loaded.
-    Addresses are such offsets."""
+    Addresses are such offsets. It is read once and whole: several threads may look things up."""
 
     def __init__(self, data, places):
         dwarf = ELFFile(io.BytesIO(_placed(data, places))).get_dwarf_info()
-        self._rows, self._subprograms, self._inlined = [], [], {}
+        self._rows, self._inlined = [], []
         for unit in dwarf.iter_CUs():
             self._rows += rows(dwarf.line_program_for_CU(unit), dwarf.debug_line_sec.stream.getvalue())
-            self._subprograms += [(low, high, unit, die.offset) for _, die in dies(unit, unit.cu_die_offset)
-                                  if die.tag == "DW_TAG_subprogram" for low, high in extent(unit, die)]
+            self._inlined += _inlined(unit)
         self._rows.sort(key=lambda row: row[0])
+        self._inlined.sort(key=lambda call: call[0])
         self._places = [row[0] for row in self._rows]
-
-    def _calls(self, place):
-        """[(low, high, name, line of the call)] of the calls inlined into the function at `place`, outermost first."""
-        for low, high, unit, offset in self._subprograms:
-            if low <= place < high:
-                if offset not in self._inlined:
-                    calls = sorted(inlined_calls(unit, offset), key=lambda call: call[0])
-                    self._inlined[offset] = [(low, high, name_of(die)[0], die.attributes["DW_AT_call_line"].value)
-                                             for _, low, high, die in calls]
-                return self._inlined[offset]
-        return ()
 
     def lookup(self, place, name):
         """[(name, byte offset)], innermost first, of the instruction at `place` in the function `name`."""
@@ -58,7 +59,7 @@ class Lines:
             index -= 1  # code that belongs to no single instruction: take the one before
         line = index >= 0 and self._rows[index][2] or 0
         found, current = [], name
-        for low, high, inlined, call_line in self._calls(place):
+        for _, low, high, inlined, call_line in self._inlined:
             if low <= place < high:
                 found.append((current, call_line))
                 current = inlined
