@@ -22,7 +22,7 @@ THROW_TRACE = 33                        # words noted of an exception that wasm 
 TRACEBACK_INNERMOST = 24                # of them that a Python traceback shows,
 TRACEBACK_OUTERMOST = 8                 # and outermost ones
 
-DEBUG_READS = 10_000_000                # of debug information, for one source position: half a minute
+DEBUG_READS = 4_000_000                 # of debug information, for one source position: up to half a minute
 DEBUG_FILE_SIZE = 1 << 28               # of a file beside a module that has its debug information or source map
 
 COUNTED_CALLEES = 1 << 16               # pairs of indirect call and callee that a counting profile has room for

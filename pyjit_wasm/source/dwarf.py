@@ -152,6 +152,7 @@ class _Unit:
             return (None, None), ()
         start, end, offset = self._functions[index]
         if offset not in self._scopes:
+            self._scopes[offset] = (None, None), ()  # one that cannot be read is not tried again
             calls = sorted(inlined_calls(self._unit, offset), key=lambda call: call[0])
             self._scopes[offset] = name_of(self._unit.get_DIE_from_refaddr(offset)), [
                 (low, high, name_of(die), tuple(_number(die, f"DW_AT_call_{part}") for part in ("file", "line", "column")))
