@@ -4,8 +4,10 @@ import json
 import os
 import pickle
 import random
+import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +17,7 @@ import pytest
 import pyjit_wasm as wasm
 from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.binary.decode import decode
+from pyjit_wasm.disassembly import disassemble
 from pyjit_wasm.source import bounds, demangling, sections
 from pyjit_wasm.source.positions import Position, Positions
 from source_programs import SITES, build, markers
@@ -357,3 +360,51 @@ def test_nothing_is_read_before_somebody_looks(child):
         assert not [name for name in sys.modules if name.startswith("elftools") or name == "pyjit_wasm.source.dwarf"]
     """)
     assert done.returncode == 0, done.stderr
+
+
+STACK = r"""
+#define IMPORT(name) __attribute__((import_module("m"), import_name(#name)))
+IMPORT(ask) int ask(int);
+static inline __attribute__((always_inline)) int asks(int a) {
+    return ask(a) + 1; // @asks
+}
+__attribute__((export_name("run"))) int run(int a) {
+    int b = a * 2;
+    return asks(b) * 3; // @run
+}
+"""
+
+
+def test_stacks_that_wait_for_the_host(load, tmp_path):
+    """`call_stack` inside a host function has source positions too."""
+    pytest.importorskip("ziglang")
+    (tmp_path / "stack.c").write_text(STACK)
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry", "-g", "-O1"]
+    subprocess.run([*compiler, "-o", "stack.wasm", "stack.c"], cwd=tmp_path, check=True)
+    seen = []
+
+    def ask(number):
+        seen.append(wasm.call_stack())
+        return number
+
+    assert load(tmp_path / "stack.wasm", {"m": {"ask": ask}}).exports.run(5) == 33
+    lines = {line.split("// @")[1]: number for number, line in enumerate(STACK.splitlines(), 1) if "// @" in line}
+    host, *frames = seen[0]
+    assert [(frame.name, frame.line, frame.inlined) for frame in frames] == [
+        ("asks", lines["asks"], True), ("run", lines["run"], False)]
+    assert isinstance(host, wasm.HostFrame)
+
+
+def test_disassembly(programs):
+    """Source lines stand where they begin."""
+    text = disassemble(wasm.Module(programs("O2")), "truncation", ["wasm"]).text()
+    line = markers()["truncation"][1]
+    assert re.search(rf"local.get 0 +;; 0x[0-9a-f]+ program\.c:{line}\n +i32.trunc_f64_s +;; 0x[0-9a-f]+\n", text)
+
+
+def test_trap_of_a_program(programs):
+    command = [sys.executable, "-m", "pyjit_wasm", "run", "--invoke", "division", str(programs("O2")), "1", "0"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 134
+    lines = [f"{programs('O2').parent / 'program.c'}:{markers()[marker][1]}" for marker in ("divide", "division")]
+    assert [line.partition(" at ")[2] for line in done.stderr.splitlines()[1:]] == lines

@@ -102,8 +102,8 @@ def _interpreted(fp):
         caller = _word(fp + FRAME.caller_fp)
         if not caller:
             return
-        for _, place in trace.places(trace.owners([_word(fp + FRAME.return_ip)], False), False):
-            yield caller, Frame(*place)
+        for frame in trace.source_frames(trace.owners([_word(fp + FRAME.return_ip)], False), False):
+            yield caller, frame
         fp = caller
 
 
@@ -112,7 +112,8 @@ def _compiled(frame):
     while frame:
         previous, inst, funcidx, offset = (ctypes.c_uint64 * 4).from_address(frame)
         module = ctypes.cast(_word(inst + INSTANCE_OBJECT), ctypes.py_object).value.module
-        yield frame, Frame(funcidx, module.function_name(funcidx), offset)
+        for found in trace.in_source(module, funcidx, module.function_name(funcidx), offset):
+            yield frame, found
         frame = previous
 
 

@@ -116,11 +116,11 @@ def source_frames(found, running=True, trap=None):
 def resolved(owner, call):
     """A tuple of the Frames of one address, innermost first."""
     if call.frames is None:
-        call.frames = tuple([frame for place in call.places for frame in _in_source(owner.module, *place)])
+        call.frames = tuple([frame for place in call.places for frame in in_source(owner.module, *place)])
     return call.frames
 
 
-def _in_source(module, funcidx, name, offset):
+def in_source(module, funcidx, name, offset):
     """The Frames of an instruction: inlined calls, then the function itself."""
     *inlined, own = positions.of(module).at(offset) or (positions.UNKNOWN,)
     for place in inlined:
