@@ -12,6 +12,7 @@ import pytest
 import pyjit_wasm as wasm
 from modes import MODES, engine as make_engine
 from pyjit_wasm import config
+from pyjit_wasm.runtime import exec_env, tracebacks
 from source_programs import SITES, build, markers
 
 
@@ -323,6 +324,20 @@ def test_near_the_limit_of_recursion(plain):
         sys.setrecursionlimit(limit)
     assert len(seen) > 50 and {error.code for error in seen} == {"integer divide by zero"}
     assert names(caught(plain.exports.outer, 0)) == ["outer", "middle", "div"]
+
+
+@pytest.mark.parametrize("module, name", [(tracebacks, "traced"), (exec_env, "show")])
+@pytest.mark.parametrize("problem, raised", [(KeyboardInterrupt, KeyboardInterrupt), (MemoryError, LookupError)])
+def test_what_goes_wrong_with_the_frames_of_an_exception(plain, monkeypatch, module, name, problem, raised):
+    """Ctrl-C in the middle of looking for them is not lost; errors do not hide the exception."""
+    def fail(*arguments):
+        raise problem
+
+    monkeypatch.setattr(module, name, fail)
+    with pytest.raises(raised):
+        plain.exports.ask(3)
+    monkeypatch.undo()
+    assert names(caught(plain.exports.ask, 3)) == ["ask", "asks", "refuse"]
 
 
 def test_threads(load):

@@ -5,6 +5,7 @@ from pyjit_wasm.config import THROW_TRACE
 from pyjit_wasm.runtime.layout import EXEC_ENV, RUNTIME, SERVICE
 
 _DECLARATIONS = """
+@PyExc_Exception = external global ptr
 declare void @PyErr_SetObject(ptr, ptr) nounwind
 declare ptr @PyObject_Type(ptr) nounwind
 declare ptr @PyException_GetTraceback(ptr) nounwind
@@ -52,12 +53,21 @@ def fail(call_python):
     f.label("added")
     f.do(f"call void @Py_DecRef(ptr {done})")
     f.do("br label %restore")
-    f.label("failed")
+    f.label("failed")  # Ctrl-C takes its place, an error does not
+    ordinary = f.let(f"call i32 @PyErr_ExceptionMatches(ptr {f.load('ptr', '@PyExc_Exception')})")
+    f.branch(f.let(f"icmp ne i32 {ordinary}, 0"), "forget", "replace")
+    f.label("forget")
     f.do("call void @PyErr_Clear()")
     f.do("br label %restore")
+    f.label("replace")
+    f.do(f"call void @Py_DecRef(ptr {value})")
+    f.do(f"call void @Py_DecRef(ptr {type})")
+    f.do("br label %unwind")
     f.label("restore")
     longer = f.let(f"call ptr @PyException_GetTraceback(ptr {value})")
     f.do(f"call void @PyErr_Restore(ptr {type}, ptr {value}, ptr {longer})")
+    f.do("br label %unwind")
+    f.label("unwind")
     f.do("call void @rt_unwind(ptr %env)")
     f.do("unreachable")
     return str(f)
