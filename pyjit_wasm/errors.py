@@ -91,15 +91,10 @@ class HostFrame(Frame):
         return HostFrame, (self.name,)
 
 
-class Trap(WasmError):
-    """Execution trapped (spec 4.2). `.code` is the message; `.frames` run innermost first.
+class _Traced(WasmError):
+    """An error that wasm has met. Its frames are resolved when first looked at, from raw addresses taken when it happened."""
 
-    `.frames` is resolved when first looked at, from raw addresses taken when the trap happened.
-    """
-
-    def __init__(self, code: str, frames: tuple[Frame, ...] | Callable[[], tuple[Frame, ...]] = ()) -> None:
-        super().__init__(code)
-        self.code, self._frames = code, frames
+    _frames: tuple[Frame, ...] | Callable[[], tuple[Frame, ...]] = ()
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -108,9 +103,20 @@ class Trap(WasmError):
             self._frames = self._frames()
         return self._frames
 
+    def call_stack(self) -> str:
+        """The frames, a line each, as in WAMR's call stacks: `#00: 0x%04x - name`, and ` at file:line` where that is known."""
+        return "\n".join(f"  #{i:02}: {frame}" for i, frame in enumerate(self.frames))
+
+
+class Trap(_Traced):
+    """Execution trapped (spec 4.2). `.code` is the message; `.frames` run innermost first."""
+
+    def __init__(self, code: str, frames: tuple[Frame, ...] | Callable[[], tuple[Frame, ...]] = ()) -> None:
+        super().__init__(code)
+        self.code, self._frames = code, frames
+
     def __str__(self) -> str:
-        lines = [f"  #{i:02}: {frame}" for i, frame in enumerate(self.frames)]
-        return "\n".join([self.code, *lines])
+        return f"{self.code}\n{self.call_stack()}".rstrip()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.code, tuple(self.frames))
@@ -129,9 +135,10 @@ class Exhaustion(Trap):
         return type(self), (self.code, tuple(self.frames), self.native)
 
 
-class WasmException(WasmError):
+class WasmException(_Traced):
     """A WebAssembly exception (spec 4.2.12): `.tag`, a Tag, and `.payload`, a tuple of its values. Raised where
-    nothing in wasm caught it; a host function may raise one into wasm."""
+    nothing in wasm caught it; a host function may raise one into wasm. `.frames`: where wasm threw it, the innermost 32;
+    empty if a host function did, or with an engine without `tracebacks`."""
 
     def __init__(self, tag: Any, *payload: Any) -> None:
         super().__init__(f"{tag!r}{payload!r}")

@@ -97,7 +97,8 @@ def exception_error(exn, address, *_):
     error, env = error_of(exn), exec_env.at(address)
     exceptions.drop(exn)
     if env is not None and error.__traceback__ is None:
-        exec_env.show(error, env, trace.frames(env.take_trace()[1:], most=config.THROW_TRACE - 1))
+        error._frames = trace.frames(env.take_trace()[1:], most=config.THROW_TRACE - 1)
+        exec_env.show(error, env, error._frames)
         env.forget_trace()
     return error
 

@@ -2,6 +2,7 @@
 import gc
 import io
 import pickle
+import subprocess
 import sys
 import threading
 import traceback
@@ -372,3 +373,23 @@ def test_of_mixed_tiers():
 def test_a_module_that_traps_while_it_is_made(mode):
     error = caught(wasm.Instance, wasm.Module("(module (func $start unreachable) (start $start))", engine=make_engine(mode)))
     assert names(error)[-1] == "start"
+
+
+def test_frames_of_what_wasm_throws(load):
+    """`WasmException.frames`, as those of a trap; of what a host function throws there are none."""
+    inst = load(THROWS, {"m": {"host": refuse}})
+    error = caught(inst.exports.run, 7)
+    assert [frame.name for frame in error.frames] == ["inner", "middle", "run"]
+    assert error.call_stack().splitlines()[0] == f"  #00: {error.frames[0]}"
+    assert pickle.loads(pickle.dumps(error)).frames == ()
+
+
+def test_an_uncaught_exception_of_a_program(tmp_path):
+    (tmp_path / "throws.wat").write_text(
+        '(module $m (tag $t (param i32)) (func $f (throw $t (i32.const 7))) (func (export "g") (call $f) nop))')
+    command = [sys.executable, "-m", "pyjit_wasm", "run", "--invoke", "g", "throws.wat"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 134
+    first, *lines = done.stderr.splitlines()
+    assert "uncaught exception" in first
+    assert [line.rpartition(" - ")[2] for line in lines] == ["f", "g"]

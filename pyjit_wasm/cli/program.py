@@ -92,7 +92,8 @@ def exit_code(error):
     if isinstance(error, errors.WasiExit):
         return error.code
     what = "trap" if isinstance(error, errors.Trap) else "uncaught exception"
-    print(f"pyjit-wasm: {what}: {error}", file=sys.stderr)
+    text = str(error) if isinstance(error, errors.Trap) else f"{error}\n{error.call_stack()}".rstrip()
+    print(f"pyjit-wasm: {what}: {text}", file=sys.stderr)
     return TRAPPED
 
 
