@@ -18,6 +18,12 @@ MAX_TABLE = 10_000_000                  # elements
 CODE_ARENA = 1 << 30                    # address space for each kind of generated code
 MAX_FRAME_SLOTS = 30_000                # above, operands do not fit signed 16-bit slot numbers
 MAX_TRACE = 128                         # innermost frames kept of a trap
+THROW_TRACE = 33                        # words noted of an exception that wasm throws: it, and innermost frames
+TRACEBACK_INNERMOST = 24                # of them that a Python traceback shows,
+TRACEBACK_OUTERMOST = 8                 # and outermost ones
+
+DEBUG_READS = 4_000_000                 # of debug information, for one source position: up to half a minute
+DEBUG_FILE_SIZE = 1 << 28               # of a file beside a module that has its debug information or source map
 
 COUNTED_CALLEES = 1 << 16               # pairs of indirect call and callee that a counting profile has room for
 SAMPLE_DEPTH = 512                      # words of the innermost stacks in a sample

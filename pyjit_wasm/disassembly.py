@@ -5,6 +5,7 @@
 """
 import collections
 import dataclasses
+import os
 import re
 from collections.abc import Iterable, Iterator
 
@@ -29,11 +30,13 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Disassembly:
-    """A function: `index`, `name`, and `forms` {"wasm", "threaded", "ir", "asm": its Lines}."""
+    """A function: `index`, `name`, `forms` {"wasm", "threaded", "ir", "asm": its Lines}, and `sources` {byte offset:
+    "file:line"} of the instructions whose source line is known."""
 
     index: int
     name: str
     forms: dict[str, tuple[Line, ...]]
+    sources: dict[int, str] = dataclasses.field(default_factory=dict)
 
     def text(self) -> str:
         """The forms one after the other, each with a title; the byte offset of a line is a comment behind it."""
@@ -63,11 +66,14 @@ class Disassembly:
         return left, right + [line.text for line in threaded]
 
     def commented(self, form: str) -> Iterator[str]:
-        """The lines of a form with their offsets as comments."""
-        lines = self.forms[form]
+        """The lines of a form with their offsets as comments, and their source lines where another one begins."""
+        lines, source = self.forms[form], None
         column = min(max((len(line.text) for line in lines if line.offset is not None), default=0), 60)
         for line in lines:
-            comment = "" if line.offset is None else f"  {COMMENTS[form]} {line.offset:#x}"
+            comment = ""
+            if line.offset is not None:
+                before, source = source, self.sources.get(line.offset)
+                comment = f"  {COMMENTS[form]} {line.offset:#x}{f' {source}' if source and source != before else ''}"
             yield f"{line.text:<{column if comment else 0}}{comment}"
 
 
@@ -97,7 +103,17 @@ def disassemble(module: Module, function: int | str, forms: Iterable[str] = tupl
     if index < module.syntax.imported_funcs:
         raise ValueError(f"function {index}, {module.syntax.function_name(index)}, is imported")
     made = {form: tuple(_FORMS[form](module, index)) for form in forms}
-    return Disassembly(index, module.syntax.function_name(index), made)
+    return Disassembly(index, module.syntax.function_name(index), made, _sources(module, made))
+
+
+def _sources(module, forms):
+    """{byte offset: "file:line"} of the lines of some forms: the innermost place, where calls are inlined."""
+    found = {}
+    for offset in {line.offset for lines in forms.values() for line in lines} - {None}:
+        places = module.syntax.positions.at(offset)
+        if places and places[0].file and places[0].line:
+            found[offset] = f"{printable(os.path.basename(places[0].file))}:{places[0].line}"
+    return found
 
 
 def _wasm(module, index):

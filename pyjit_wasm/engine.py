@@ -9,6 +9,7 @@ from pyjit_wasm import config
 from pyjit_wasm.binary.decode import decode
 from pyjit_wasm.codegen import native
 from pyjit_wasm.errors import DecodeError, ValidationError
+from pyjit_wasm.source.positions import Positions
 from pyjit_wasm.types import DefType, ExportType, ImportType
 from pyjit_wasm.valid import validate
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     Mode = Literal["interp", "jit", "tiered"]
     Source = Union[bytes, bytearray, memoryview, str, os.PathLike[str]]
+    SourceMap = Union[dict[str, Any], bytes, str, os.PathLike[str]]
 
 
 def check_mode(mode: Mode) -> Mode:
@@ -45,6 +47,7 @@ class Engine:
     stack_size         bytes of an exec_env's stack buffer where an Instance names none
     dump_call_stack    compiled functions have frames in the stack buffer too (`ExecEnv.buffer_frames`), slower
     legacy_exceptions  accept the older instructions for exceptions, `try`, `catch`, `delegate`, `rethrow`
+    tracebacks         Python tracebacks show wasm frames; without, traps are quicker and `Trap.frames` is there all the same
 
     Raises ValueError for a setting that does not exist. There is nothing to close: the worker process and the signal
     handlers are the process's, and what was compiled goes with the last Module that uses it.
@@ -59,11 +62,12 @@ class Engine:
     stack_size: int
     dump_call_stack: bool
     legacy_exceptions: bool
+    tracebacks: bool
 
     def __init__(self, mode: Mode = "tiered", *, memory_bounds: Literal["guard", "explicit"] = "guard",
                  strict_traps: bool = False, tier_up_threshold: int = config.TIER_UP_THRESHOLD, background: bool = True,
                  cache: bool = True, stack_size: int = config.DEFAULT_STACK_SIZE, dump_call_stack: bool = False,
-                 legacy_exceptions: bool = True) -> None:
+                 legacy_exceptions: bool = True, tracebacks: bool = True) -> None:
         if memory_bounds not in ("guard", "explicit"):
             raise ValueError(f"memory_bounds must be 'guard' or 'explicit', not {memory_bounds!r}")
         if tier_up_threshold < 1:
@@ -71,7 +75,8 @@ class Engine:
         vars(self).update(
             mode=check_mode(mode), memory_bounds=memory_bounds, strict_traps=strict_traps,
             tier_up_threshold=tier_up_threshold, background=background, cache=cache,
-            stack_size=check_stack_size(stack_size), dump_call_stack=dump_call_stack, legacy_exceptions=legacy_exceptions)
+            stack_size=check_stack_size(stack_size), dump_call_stack=dump_call_stack, legacy_exceptions=legacy_exceptions,
+            tracebacks=tracebacks)
         if not cache:
             native.use_cache = False
 
@@ -110,16 +115,26 @@ def default_engine() -> Engine:
 class Module:
     """A module, decoded and validated, ready to be instantiated any number of times.
 
-    `source`: bytes of a binary, WAT text, or a path to a .wasm or .wat file (str or os.PathLike).
-    Raises DecodeError, ParseError, ValidationError, OSError; TypeError for another source.
+    source       bytes of a binary, WAT text, or a path to a .wasm or .wat file (str or os.PathLike)
+    path         the file that bytes were read from: files that its debug information names are looked for beside it
+    source_map   a source map (ECMA-426), as a path, JSON text or the dict that it is, instead of the module's own
+
+    Raises DecodeError, ParseError, ValidationError, OSError; TypeError for another source; ValueError for what is no source
+    map.
 
     Modules are immutable, and equal if their bytes and the settings of their engines are. A module is pickled as
     those; its code comes from the cache on disk where it is unpickled.
     """
 
-    def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
+    path: str | None
+
+    def __init__(self, source: Source, *, engine: Engine | None = None, path: str | os.PathLike[str] | None = None,
+                 source_map: SourceMap | None = None) -> None:
         self.engine = engine or default_engine()
+        self.path = os.fspath(source if path is None and _is_path(source) else path or "") or None
+        self._source_map = None if source_map is None else _read_map(source_map)
         self.syntax, facts = _decode_and_validate(binary_of(source))
+        self.syntax.positions = Positions(self.syntax, self.path, self._source_map)
         if not self.engine.legacy_exceptions and facts.legacy_exceptions:
             raise ValidationError("legacy exception handling is switched off in this engine")
         from pyjit_wasm.tiering.module_code import ModuleCode
@@ -175,7 +190,7 @@ class Module:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return functools.partial(Module, engine=self.engine), (self.binary,)
+        return functools.partial(Module, engine=self.engine, path=self.path, source_map=self._source_map), (self.binary,)
 
     def __repr__(self) -> str:
         return f"<wasm module: {self.name or 'no name'}, {len(self.binary)} bytes>"
@@ -210,13 +225,23 @@ def binary_of(source: Source) -> bytes:
     """The binary format of whatever was given as a module."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
-    if isinstance(source, str) and source.lstrip()[:1] in ("(", ";", ""):
-        return _assemble(source)
     if not isinstance(source, (str, os.PathLike)):
         raise TypeError(f"a module is bytes, WAT text or a path, not {type(source).__name__}")
+    if not _is_path(source):
+        return _assemble(source)
     with open(source, "rb") as file:
         content = file.read()
     return content if content[:4] == b"\0asm" or not os.fspath(source).endswith(".wat") else _assemble(content)
+
+
+def _is_path(source):
+    return isinstance(source, os.PathLike) or isinstance(source, str) and source.lstrip()[:1] not in ("(", ";", "")
+
+
+def _read_map(source):
+    from pyjit_wasm.source.source_map import read
+
+    return read(source)
 
 
 def _assemble(text):

@@ -40,22 +40,38 @@ class LinkError(WasmError):
 
 
 class Frame:
-    """One wasm frame of a trap: `funcidx`, `name` and `offset`, the byte offset in the module."""
+    """One wasm frame of a trap: `funcidx`, `name` and `offset`, the byte offset of the instruction in the module; `file`,
+    `line` and `column`, its place in the source text, where debug information tells it, else None. They count from 1.
 
-    __slots__ = ("funcidx", "name", "offset")
+    A call that the compiler of the source has inlined is a Frame of its own, before that of the function it was inlined into:
+    with `inlined`, the same funcidx and offset, and the inlined function's name.
+    """
 
-    def __init__(self, funcidx: int, name: str, offset: int) -> None:
+    __slots__ = ("funcidx", "name", "offset", "file", "line", "column", "inlined")
+
+    def __init__(self, funcidx: int, name: str, offset: int, file: str | None = None, line: int | None = None,
+                 column: int | None = None, inlined: bool = False) -> None:
         self.funcidx, self.name, self.offset = funcidx, name, offset
+        self.file, self.line, self.column, self.inlined = file, line, column, inlined
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.funcidx, self.name, self.offset, self.file, self.line, self.column, self.inlined
 
     def __repr__(self) -> str:
-        return f"Frame(funcidx={self.funcidx}, name={self.name!r}, offset=0x{self.offset:x})"
+        place = f", file={self.file!r}, line={self.line}, column={self.column}" if self.file else ""
+        inlined = ", inlined=True" if self.inlined else ""
+        return f"Frame(funcidx={self.funcidx}, name={self.name!r}, offset=0x{self.offset:x}{place}{inlined})"
+
+    def __str__(self) -> str:
+        """`0x%04x - name`, as in WAMR's call stacks, and ` at file:line` where that is known."""
+        place = f" at {self.file}" + (f":{self.line}" if self.line else "") if self.file else ""
+        return f"0x{self.offset:04x} - {self.name}{place}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Frame) and (self.funcidx, self.name, self.offset) == (
-            other.funcidx, other.name, other.offset)
+        return isinstance(other, Frame) and self._values() == other._values()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Frame, (self.funcidx, self.name, self.offset)
+        return Frame, self._values()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -75,15 +91,10 @@ class HostFrame(Frame):
         return HostFrame, (self.name,)
 
 
-class Trap(WasmError):
-    """Execution trapped (spec 4.2). `.code` is the message; `.frames` run innermost first.
+class _Traced(WasmError):
+    """An error that wasm has met. Its frames are resolved when first looked at, from raw addresses taken when it happened."""
 
-    `.frames` is resolved when first looked at, from raw addresses taken when the trap happened.
-    """
-
-    def __init__(self, code: str, frames: tuple[Frame, ...] | Callable[[], tuple[Frame, ...]] = ()) -> None:
-        super().__init__(code)
-        self.code, self._frames = code, frames
+    _frames: tuple[Frame, ...] | Callable[[], tuple[Frame, ...]] = ()
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -92,9 +103,20 @@ class Trap(WasmError):
             self._frames = self._frames()
         return self._frames
 
+    def call_stack(self) -> str:
+        """The frames, a line each, as in WAMR's call stacks: `#00: 0x%04x - name`, and ` at file:line` where that is known."""
+        return "\n".join(f"  #{i:02}: {frame}" for i, frame in enumerate(self.frames))
+
+
+class Trap(_Traced):
+    """Execution trapped (spec 4.2). `.code` is the message; `.frames` run innermost first."""
+
+    def __init__(self, code: str, frames: tuple[Frame, ...] | Callable[[], tuple[Frame, ...]] = ()) -> None:
+        super().__init__(code)
+        self.code, self._frames = code, frames
+
     def __str__(self) -> str:
-        lines = [f"  #{i:02}: 0x{f.offset:04x} - {f.name}" for i, f in enumerate(self.frames)]
-        return "\n".join([self.code, *lines])
+        return f"{self.code}\n{self.call_stack()}".rstrip()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.code, tuple(self.frames))
@@ -113,9 +135,10 @@ class Exhaustion(Trap):
         return type(self), (self.code, tuple(self.frames), self.native)
 
 
-class WasmException(WasmError):
+class WasmException(_Traced):
     """A WebAssembly exception (spec 4.2.12): `.tag`, a Tag, and `.payload`, a tuple of its values. Raised where
-    nothing in wasm caught it; a host function may raise one into wasm."""
+    nothing in wasm caught it; a host function may raise one into wasm. `.frames`: where wasm threw it, the innermost 32;
+    empty if a host function did, or with an engine without `tracebacks`."""
 
     def __init__(self, tag: Any, *payload: Any) -> None:
         super().__init__(f"{tag!r}{payload!r}")

@@ -80,14 +80,14 @@ class Module(_Record):
     codes, table_defs, global_defs: Code, Table, Global of the defined ones. exports, elems, datas:
     tuples. start: funcidx or None. names: Names. customs: tuple of (name, bytes). data: the binary.
     declared: frozenset of funcidx that `ref.func` may use (spec 3.4.14). data_count: what the data count section says,
-    or None.
+    or None. positions: what is known of the source text (`source.positions`), or None.
 
     A constant expression is a list of instructions as `binary.body` decodes them, without `end`.
     """
 
     __slots__ = ("types", "imports", "funcs", "tables", "mems", "globals", "tags", "codes",
                  "table_defs", "global_defs", "exports", "elems", "datas", "start", "names",
-                 "customs", "data", "declared", "data_count")
+                 "customs", "data", "declared", "data_count", "positions")
 
     @property
     def imported_funcs(self):

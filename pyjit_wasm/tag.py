@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import ctypes
 
+from pyjit_wasm import config
 from pyjit_wasm.errors import WasmError, WasmException
-from pyjit_wasm.runtime import exceptions
+from pyjit_wasm.runtime import exceptions, exec_env, trace
 from pyjit_wasm.runtime.exceptions import PYTHON, TagInst, word
 from pyjit_wasm.runtime.layout import EXN
 from pyjit_wasm.runtime.services import provides
@@ -81,26 +82,37 @@ def error_of(exn):
     """The Python exception of one in wasm."""
     if word(exn + EXN.tag).value == PYTHON:
         return ctypes.cast(exceptions.payload(exn, 1)[0], ctypes.py_object).value
+    known = exceptions.errors.get(exn)
+    if known is not None:
+        return known
     inst = exceptions.tag_of(exn)
     return WasmException(_of_store(inst), *_values(inst, exn))
 
 
 @provides
-def raise_exception(exn, *_):
-    """Raise what nothing in wasm caught."""
+def exception_error(exn, address, *_):
+    """The Python exception of what nothing in wasm caught, to be raised by who asks. The exec_env at `address` has noted the
+    frames that it went through."""
     exn &= 0xFFFFFFFFFFFFFFFF
-    error = error_of(exn)
+    error, env = error_of(exn), exec_env.at(address)
     exceptions.drop(exn)
-    raise error
+    if env is not None and error.__traceback__ is None:
+        error._frames = trace.frames(env.take_trace()[1:], most=config.THROW_TRACE - 1)
+        exec_env.show(error, env, error._frames)
+        env.forget_trace()
+    return error
 
 
 @provides
 def take_exception(error, *_):
     """Address of the exception that a host function's Python exception is in wasm, or 0 for what wasm does not
     catch: traps, exits, interrupts."""
+    env = exec_env.current()
+    if env is not None:
+        env.forget_trace()  # of one that may have had the address of the new one
     if isinstance(error, WasmException):
         inst = error.tag._inst
-        return exceptions.new(inst.address, _words(inst, error.payload))
+        return exceptions.new(inst.address, _words(inst, error.payload), error)
     if not isinstance(error, Exception) or isinstance(error, WasmError):
         return 0
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(error))

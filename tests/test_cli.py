@@ -189,8 +189,9 @@ def test_uncaught_exception(folder, mode):
     (folder / "throw.wat").write_text('(module (tag $t (param i32)) (func (export "_start") (throw $t (i32.const 7))))')
     process = pyjit("run", "--mode", mode, folder / "throw.wat")
     assert process.returncode == 134 and process.stdout == ""
-    line, = process.stderr.splitlines()
+    line, frame = process.stderr.splitlines()
     assert line.startswith("pyjit-wasm: uncaught exception: ") and "(7,)" in line
+    assert frame.startswith("  #00: 0x") and frame.endswith(" - _start")
 
 
 @pytest.mark.parametrize("source, error", [

@@ -27,6 +27,7 @@ LEVELS = {
     "binary": 2, "text": 2,
     "valid": 3,
     "frames": 3.5,
+    "source": 3.7,
     "runtime": 4,
     "codegen": 5,
     "interp": 6,

@@ -78,7 +78,7 @@ def expression(reader):
 def _instruction(reader, enclosing):
     """Any instruction; `enclosing`, mnemonics of the open blocks, innermost last, is kept up to date."""
     offset = reader.pos
-    op = _opcode(reader)
+    op = opcode(reader)
     if op in NESTING:
         _nest(op.mnemonic, enclosing, offset)
     kinds = IMMEDIATES[op]
@@ -87,7 +87,8 @@ def _instruction(reader, enclosing):
     return op, tuple([kind(reader) for kind in kinds]) or None, offset
 
 
-def _opcode(reader):
+def opcode(reader):
+    """The row of the next instruction, whose immediates stay unread."""
     offset = reader.pos
     code = reader.byte()
     text = f"{code:02x}"

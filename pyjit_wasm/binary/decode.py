@@ -87,7 +87,7 @@ def _module(data, customs, content):
         codes=tuple(content["codes"]), table_defs=tuple(tables), global_defs=tuple(globals_),
         exports=tuple(content["exports"]), elems=tuple(content["elems"]), datas=tuple(content["datas"]),
         start=content["start"], names=names(dict(customs).get("name")), customs=tuple(customs), data=data,
-        declared=_declared(content), data_count=content["data_count"])
+        declared=_declared(content), data_count=content["data_count"], positions=None)
 
 
 def _declared(content):

@@ -35,7 +35,7 @@ def compile(files, mode, jobs, bounds, strict_traps):
     engine = Engine(mode, memory_bounds=bounds, strict_traps=strict_traps)
     for file in files:
         with naming(file), _progress(file) as progress:
-            module = Module(load(file), engine=engine)
+            module = Module(load(file), path=file, engine=engine)
             try:
                 done = precompile(module, jobs, progress)
             except (ValueError, RuntimeError) as error:

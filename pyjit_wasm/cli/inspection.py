@@ -87,7 +87,7 @@ def disas(file, function, bounds, strict_traps, **wanted):
     from ..disassembly import TITLES, disassemble
     from .terminal import show_code
     with naming(file):
-        module = Module(load(file), engine=Engine(memory_bounds=bounds, strict_traps=strict_traps))
+        module = Module(load(file), path=file, engine=Engine(memory_bounds=bounds, strict_traps=strict_traps))
         forms = [form for form in TITLES if wanted[form]] or TITLES
         try:
             disassembly = disassemble(module, function, forms)

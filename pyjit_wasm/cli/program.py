@@ -96,7 +96,8 @@ def exit_code(error):
     if isinstance(error, errors.WasiExit):
         return error.code
     what = "trap" if isinstance(error, errors.Trap) else "uncaught exception"
-    print(f"pyjit-wasm: {what}: {error}", file=sys.stderr)
+    text = str(error) if isinstance(error, errors.Trap) else f"{error}\n{error.call_stack()}".rstrip()
+    print(f"pyjit-wasm: {what}: {text}", file=sys.stderr)
     return TRAPPED
 
 
@@ -105,7 +106,7 @@ def _execute(file, arguments, options, deadline, watch):
     perf(**dict.fromkeys(options["perf"], True))
     engine = Engine(options["mode"], memory_bounds=options["bounds"], strict_traps=options["strict_traps"],
                     cache=not options["no_cache"])
-    module = Module(load(file), engine=engine)
+    module = Module(load(file), path=file, engine=engine)
     invoked = options["invoke"]
     require_function(module, invoked or "_start")
     with hosted(module, (file, *arguments), options) as instance:

@@ -48,7 +48,10 @@ class Exceptions(ControlFlow):
         exn = self.let(f"call ptr @rt_new_exception(ptr {tag}, i64 {size // 8}){self.here()}")
         for (type, value), place in zip(payload, places):
             self.store(type, value, exn, EXN.size + place)
-        self.throw_exception(self.let(f"ptrtoint ptr {exn} to i64"))
+        number = self.let(f"ptrtoint ptr {exn} to i64")
+        if self.unit.notes_throws:
+            self.do(f"call void @rt_note_throw(ptr %env, i64 {number}) #2{self.here()}")
+        self.throw_exception(number)
 
     def throw_exception(self, exn):
         self.store(STATUS, exn, self.in_flight)

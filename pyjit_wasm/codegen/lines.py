@@ -7,10 +7,10 @@ import bisect
 import io
 import struct
 
-from elftools.dwarf.descriptions import describe_form_class
-from elftools.dwarf.ranges import BaseAddressEntry
 from elftools.elf.elffile import ELFFile
 
+from pyjit_wasm.source.dwarf import dies, extent, name_of
+from pyjit_wasm.source.line_program import rows
 
 _SYMBOL = struct.Struct("<IBBHQQ")
 
@@ -26,55 +26,31 @@ def _placed(data, places):
     return data
 
 
-def _absolute(base, entries):
-    """[low, high) of the entries of a range list."""
-    found = []
-    for entry in entries:
-        if isinstance(entry, BaseAddressEntry):
-            base = entry.base_address
-        else:
-            found.append((base + entry.begin_offset, base + entry.end_offset))
-    return found
+def _inlined(unit):
+    """[(depth, low, high, name, line of the call)] of all calls that were inlined."""
+    names, found = {}, []
+    for depth, die in dies(unit, unit.cu_die_offset):
+        if die.tag == "DW_TAG_subprogram":
+            names[die.offset - unit.cu_offset] = name_of(die)[0]
+        elif die.tag == "DW_TAG_inlined_subroutine":
+            origin, line = (die.attributes[name].value for name in ("DW_AT_abstract_origin", "DW_AT_call_line"))
+            found += [(depth, low, high, origin, line) for low, high in extent(unit, die)]
+    return [(depth, low, high, names[origin], line) for depth, low, high, origin, line in found]
 
 
 class Lines:
     """Debug information of one object, whose sections lie at `places` {index: offset} when it is loaded.
-    Addresses are such offsets."""
+    Addresses are such offsets. It is read once and whole: several threads may look things up."""
 
     def __init__(self, data, places):
         dwarf = ELFFile(io.BytesIO(_placed(data, places))).get_dwarf_info()
-        self._ranges = dwarf.range_lists()
         self._rows, self._inlined = [], []
         for unit in dwarf.iter_CUs():
-            self._read_lines(dwarf.line_program_for_CU(unit))
-            for subprogram in unit.get_top_DIE().iter_children():
-                self._read_scopes(unit, subprogram, 0)
-        self._rows.sort()
-        self._places = [address for address, _ in self._rows]
-
-    def _read_lines(self, program):
-        for entry in program.get_entries():
-            state = entry.state
-            if state is not None and not state.end_sequence:
-                self._rows.append((state.address, state.line))
-
-    def _read_scopes(self, unit, die, depth):
-        for child in die.iter_children():
-            if child.tag == "DW_TAG_inlined_subroutine":
-                origin = child.get_DIE_from_attribute("DW_AT_abstract_origin")
-                name = origin.attributes["DW_AT_name"].value.decode()
-                line = child.attributes["DW_AT_call_line"].value
-                for low, high in self._extent(unit, child):
-                    self._inlined.append((depth, low, high, name, line))
-            self._read_scopes(unit, child, depth + 1)
-
-    def _extent(self, unit, die):
-        """[low, high) address ranges of a scope."""
-        if "DW_AT_ranges" in die.attributes:
-            base = unit.get_top_DIE().attributes["DW_AT_low_pc"].value
-            return _absolute(base, self._ranges.get_range_list_at_offset(die.attributes["DW_AT_ranges"].value))
-        low, high = die.attributes["DW_AT_low_pc"].value, die.attributes["DW_AT_high_pc"]
-        return [(low, high.value if describe_form_class(high.form) == "address" else low + high.value)]
+            self._rows += rows(dwarf.line_program_for_CU(unit), dwarf.debug_line_sec.stream.getvalue())
+            self._inlined += _inlined(unit)
+        self._rows.sort(key=lambda row: row[0])
+        self._inlined.sort(key=lambda call: call[0])
+        self._places = [row[0] for row in self._rows]
 
     def all(self):
         """Everything at once, sorted: [(address, byte offset)] of where an instruction's code begins, 0 for code of no single
@@ -84,11 +60,11 @@ class Lines:
     def lookup(self, place, name):
         """[(name, byte offset)], innermost first, of the instruction at `place` in the function `name`."""
         index = bisect.bisect(self._places, place) - 1
-        while index > 0 and not self._rows[index][1]:
+        while index > 0 and not self._rows[index][2]:
             index -= 1  # code that belongs to no single instruction: take the one before
-        line = self._rows[index][1] if index >= 0 else 0
+        line = index >= 0 and self._rows[index][2] or 0
         found, current = [], name
-        for _, low, high, inlined, call_line in sorted(self._inlined):
+        for _, low, high, inlined, call_line in self._inlined:
             if low <= place < high:
                 found.append((current, call_line))
                 current = inlined

@@ -164,7 +164,7 @@ def py_host(s):
     f.do("br label %failed")
     f.label("failed")
     come_back(f, thread)
-    f.do("call void @rt_unwind(ptr %env)")
+    f.do("call void @rt_fail(ptr %env)")
     f.do("unreachable")
     return str(f)
 

@@ -3,7 +3,7 @@
 One object, loaded once per process into the host arena. Everything here is named `rt_*`. Guest code
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
-from pyjit_wasm.codegen import bulk, counting, memory_object, pending, sampling, signal_handlers, tiers, unwinding
+from pyjit_wasm.codegen import bulk, counting, failures, memory_object, pending, sampling, signal_handlers, tiers, unwinding
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
@@ -62,11 +62,15 @@ declare void @rt_trap(ptr, i64) cold noreturn nounwind
 declare void @rt_trap_at(ptr, i64, ptr, ptr) noreturn nounwind
 declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
 declare ptr @rt_raise(i64, i64, i64) nounwind
+declare void @rt_set_error(ptr) nounwind
+declare void @rt_fail(ptr) noreturn nounwind
 declare void @rt_unwind(ptr) noreturn nounwind
 declare void @rt_poll(ptr) nounwind
 declare i32 @rt_check(ptr) nounwind
 declare void @rt_throw(ptr) cold noreturn nounwind
 declare ptr @rt_new_exception(ptr, i64) nounwind
+declare void @rt_note_throw(ptr, i64) nounwind
+declare void @rt_note_throw_at(ptr, i64, ptr, ptr) nounwind
 declare void @rt_drop_exception(ptr, ptr) nounwind
 declare void @rt_hold_exception(ptr, ptr) nounwind
 declare i64 @rt_other_type(ptr, i64, i64, i64) nounwind
@@ -181,7 +185,16 @@ def exceptions():
     f = Function("void", "rt_throw", "ptr %env")
     exn = f.load("i64", "%env", EXEC_ENV.exception)
     f.store("i64", "0", "%env", EXEC_ENV.exception)
-    f.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['raise_exception']}, i64 {exn}, i64 0, i64 0)")
+    f.branch(f.let(f"icmp eq i64 {f.load('i64', f.load('ptr', '%env', EXEC_ENV.trace))}, {exn}"), "noted", "elsewhere")
+    f.label("elsewhere")  # thrown by a host function, or another one was thrown meanwhile
+    failures.note_callers(f, exn)
+    f.do("br label %noted")
+    f.label("noted")
+    take_gil(f)
+    env = f.let("ptrtoint ptr %env to i64")
+    error = f.let(f"call ptr @rt_raise(i64 {SERVICE['exception_error']}, i64 {exn}, i64 {env})")
+    f.do(f"call void @rt_set_error(ptr {error})")
+    f.do("call void @rt_unwind(ptr %env)")
     f.do("unreachable")
     g = Function("ptr", "rt_new_exception", "ptr %tag, i64 %slots")
     size = g.let(f"add i64 {g.let('shl i64 %slots, 3')}, {EXN.size}")
@@ -282,5 +295,5 @@ def source(retry_signal, sample_signal, mem_offset, head):
     handlers = "".join((signal_handlers.fault_handler(), signal_handlers.interrupt_handler(retry_signal),
                         sampling.source(sample_signal)))
     return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), handlers, check(), service(), exceptions(),
-                    hold_exception(), other_type(), counting.count_call(), bulk.source(), link_functions(), memory_object.source(mem_offset, head),
-                    pending.keep_error()))
+                    hold_exception(), failures.source(call_python), other_type(), counting.count_call(), bulk.source(),
+                    link_functions(), memory_object.source(mem_offset, head), pending.keep_error()))

@@ -25,6 +25,7 @@ declare <2 x double> @llvm.arithmetic.fence.v2f64(<2 x double>)
 _ATTRIBUTES = """
 attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" }
 attributes #1 = { cold noreturn nounwind nomerge }
+attributes #2 = { cold nounwind nomerge }
 """
 _METADATA = """
 !1 = !{}
@@ -47,15 +48,15 @@ class Unit:
     `osr`: those whose loops running calls enter; `batches`: those called for arrays; `explicit`: bounds checks instead
     of guard pages. `bounded_memories`: those of 32 bits whose last page is never accessible; `status`: functions
     return one (`codegen.statuses`); `variant`: what is counted, at the places `counters`; `dump_call_stack`: frames in
-    the stack buffer too."""
+    the stack buffer too; `notes_throws`: whether exceptions are to have their stack in Python's tracebacks."""
 
     def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False,
-                 status=False, batches=(), variant=PLAIN, dump_call_stack=False):
+                 status=False, batches=(), variant=PLAIN, dump_call_stack=False, notes_throws=True):
         self.module, self.layout, self.facts = module, layout, facts
         self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
         self.batches = sorted(batches)
         self.explicit, self.strict_traps, self.status, self.variant = explicit, strict_traps, status, variant
-        self.dump_call_stack = dump_call_stack
+        self.dump_call_stack, self.notes_throws = dump_call_stack, notes_throws and status
         self.counters = Places(module) if variant else None
         tails = facts.tail_calls
         self.convention, self.tail = ("tailcc", "musttail ") if tails else ("fastcc", "")
@@ -96,7 +97,7 @@ class Unit:
     def identity(self):
         """What, besides the module, decides the code: part of the cache key."""
         return repr((sorted(self.members), self.entries, self.osr, self.batches, self.explicit, self.strict_traps,
-                     self.variant, self.dump_call_stack))
+                     self.variant, self.dump_call_stack, self.notes_throws))
 
     def source(self):
         """IR text. What it takes to write it is imported here: a warm start does without."""

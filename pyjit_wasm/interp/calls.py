@@ -148,6 +148,7 @@ def throw(h):
     h.do(f"call ptr @memmove(ptr {h.at(exn, EXN.size)}, ptr {h.slot(2)}, i64 {size})")
     h.store("ptr", exn, "%env", EXEC_ENV.exception)
     h.leave_room(3)
+    h.do(f"call void @rt_note_throw_at(ptr %env, i64 {h.let(f'ptrtoint ptr {exn} to i64')}, ptr %ip, ptr %fp)")
     catch(h, "%ip")
 
 

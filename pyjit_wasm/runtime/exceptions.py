@@ -73,10 +73,16 @@ def word(address):
     return ctypes.c_uint64.from_address(address)
 
 
-def new(tag, words):
-    """Address of a new exception of the tag at `tag` with payload `words`."""
+errors = {}  # the WasmExceptions that host functions raised, by address
+
+
+def new(tag, words, error=None):
+    """Address of a new exception of the tag at `tag` with payload `words`, which stands for the WasmException `error` or, with
+    the tag PYTHON, for another one."""
     exn = _malloc(EXN.size + 8 * len(words))
-    word(exn + EXN.tag).value, word(exn + EXN.held).value = tag, KEEPS_PYTHON if tag == PYTHON else 0
+    word(exn + EXN.tag).value, word(exn + EXN.held).value = tag, KEEPS_PYTHON
+    if error is not None:
+        errors[exn] = error
     for index, value in enumerate(words):
         word(exn + EXN.size + 8 * index).value = value
     return exn
@@ -95,6 +101,7 @@ def drop(exn):
 
 def release(exn):
     """Free an exception that nothing refers to any more."""
+    errors.pop(exn, None)
     if word(exn + EXN.tag).value == PYTHON:
         ctypes.pythonapi.Py_DecRef(ctypes.cast(payload(exn, 1)[0], ctypes.py_object))
     _free(exn)

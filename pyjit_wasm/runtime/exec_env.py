@@ -5,9 +5,9 @@ import mmap
 import weakref
 
 from pyjit_wasm import config
-from pyjit_wasm.errors import Exhaustion, InUseError, Trap
+from pyjit_wasm.errors import Exhaustion, InUseError, Trap, WasiExit
 from pyjit_wasm.opcodes import TRAPS
-from pyjit_wasm.runtime import libc, process, trace
+from pyjit_wasm.runtime import libc, process, trace, tracebacks
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.runtime.services import provides
 
@@ -57,6 +57,10 @@ class ExecEnv:
     def take_trace(self):
         """The code addresses of the last trap, innermost first."""
         return self._words[_WORDS:_WORDS + self._words[EXEC_ENV.trace_len // 8]]
+
+    def forget_trace(self):
+        """So that nobody takes it for that of another exception."""
+        self._words[_WORDS] = 0
 
     def request(self, take):
         """Have the wasm that it runs look at `take()`, an exception to be raised or None."""
@@ -172,14 +176,37 @@ def in_other_threads():
 
 
 @provides
-def raise_trap(status, address, _):
-    """The exception for a trap that an entry was left with."""
+def trap_error(status, address, _):
+    """The exception for a trap that an entry was left with, to be raised by who asks."""
     env, message = at(address), TRAPS[status]  # None: garbage that a finalizer calls
     addresses = [] if env is None else env.take_trace()
     frames = trace.frames(addresses, message)
     if message == "call stack exhausted":
-        raise Exhaustion(message, frames, not addresses or trace.is_native(addresses[0]))
-    raise Trap(message, frames)
+        error = Exhaustion(message, frames, not addresses or trace.is_native(addresses[0]))
+    else:
+        error = Trap(message, frames)
+    if env is not None:
+        show(error, env, frames)
+    return error
+
+
+@provides
+def add_traceback(error, address, *_):
+    """A Python exception goes through the wasm frames whose addresses the exec_env at `address` has. Nobody asks for the
+    traceback of an exit, and all programs end in one."""
+    env = at(address)
+    if env is not None and not isinstance(error, (WasiExit, SystemExit)):
+        show(error, env, trace.frames(env.take_trace()))
+
+
+def show(error, env, frames):
+    """Put wasm frames into an exception's traceback, outside of those that it has, unless the engine says not to."""
+    instance = env.instance and env.instance()
+    if instance is None or instance.code.settings.tracebacks:
+        try:
+            error.__traceback__ = tracebacks.traced(frames, error.__traceback__)
+        except Exception:  # near the limit of recursion, or while Python ends: the error itself matters more
+            pass
 
 
 @provides

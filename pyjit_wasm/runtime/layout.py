@@ -131,11 +131,11 @@ SAMPLE = Struct("length", "where", "reason", "time", "python")
 SAMPLED = types.SimpleNamespace(outside=0, interpreted=1, native=2, runtime=3)  # SAMPLE.where
 
 # What generated code asks of Python, through one door (runtime.services).
-SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "raise_trap", "raise_arity",
+SERVICES = ("prepare", "tier_up", "new_thread", "memory_grow", "table_grow", "trap_error", "raise_arity",
             "raise_in_use", "raise_requested", "to_ref", "to_checked_ref", "from_ref", "matches_type", "unwind",
-            "raise_exception", "take_exception", "drop_exception", "collect_exceptions",
+            "exception_error", "take_exception", "drop_exception", "collect_exceptions",
             "status_entry", "keep_pending", "prepare_batch", "memory_wait32", "memory_wait64", "memory_notify",
-            "python_stack", "step")
+            "python_stack", "step", "add_traceback")
 SERVICE = {name: number for number, name in enumerate(SERVICES)}
 
 

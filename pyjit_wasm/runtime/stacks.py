@@ -8,7 +8,7 @@ import ctypes
 
 from pyjit_wasm import config
 from pyjit_wasm.binary.reader import Reader
-from pyjit_wasm.errors import Frame, HostFrame
+from pyjit_wasm.errors import HostFrame
 from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.runtime import process, trace
 from pyjit_wasm.runtime.layout import ACTIVATION, ENTRY, EXEC_ENV, FRAME, INSTANCE_OBJECT, RUNTIME, THREAD
@@ -74,7 +74,7 @@ def frames(words):
         places = stack.places()
         name = stack.host_name(places)
         found += [HostFrame(name)] * (name is not None)
-        found += [Frame(*place) for _, place in places]
+        found += trace.source_frames(stack.found, stack.func is None)
     return tuple(found)
 
 
@@ -106,8 +106,8 @@ def _interpreted(fp):
         caller = _word(fp + FRAME.caller_fp)
         if not caller:
             return
-        for _, place in trace.places(trace.owners([_word(fp + FRAME.return_ip)], False), False):
-            yield caller, Frame(*place)
+        for frame in trace.source_frames(trace.owners([_word(fp + FRAME.return_ip)], False), False):
+            yield caller, frame
         fp = caller
 
 
@@ -116,7 +116,8 @@ def _compiled(frame):
     while frame:
         previous, inst, funcidx, offset = (ctypes.c_uint64 * 4).from_address(frame)
         module = ctypes.cast(_word(inst + INSTANCE_OBJECT), ctypes.py_object).value.module
-        yield frame, Frame(funcidx, module.function_name(funcidx), offset)
+        for found in trace.in_source(module, funcidx, module.function_name(funcidx), offset):
+            yield frame, found
         frame = previous
 
 

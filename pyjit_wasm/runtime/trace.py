@@ -2,9 +2,14 @@
 import bisect
 from _thread import allocate_lock
 
+from pyjit_wasm import config
 from pyjit_wasm.errors import Frame
+from pyjit_wasm.source import positions
+from pyjit_wasm.source.demangling import demangled
 
-_ranges = []  # (start, end, weak reference to the owner), sorted; replaced as a whole, so readers need no lock
+# (start, end, weak reference to the owner, {what is known of its addresses}), sorted; replaced as a whole, so that readers
+# need no lock
+_ranges = []
 _gone = []  # starts of ranges to be taken out: owners may die in the middle of anything
 _lock = allocate_lock()
 
@@ -19,7 +24,7 @@ def register(owner, start, end):
             place = bisect.bisect_left(ranges, (dead,))
             if place < len(ranges) and ranges[place][0] == dead:
                 del ranges[place]
-        bisect.insort(ranges, (start, end, owner))
+        bisect.insort(ranges, (start, end, owner, {}))
         _ranges = ranges
 
 
@@ -30,32 +35,47 @@ def unregister(start):
 
 def owner_of(address):
     """The live owner of a code address, or None."""
+    return _find(address)[0]
+
+
+def _find(address):
+    """(live owner of a code address, what is known of its addresses), or (None, None)."""
     ranges = _ranges
     place = bisect.bisect(ranges, (address, 1 << 64)) - 1
     if place < 0:
-        return None
-    _, end, owner = ranges[place]
-    return owner() if address < end else None
+        return None, None
+    _, end, owner, known = ranges[place]
+    return (owner(), known) if address < end else (None, None)
 
 
 def owners(addresses, running=True):
-    """[(owner, address)] of a stack of code addresses, innermost first, to be given to `places`: all are return addresses but
-    the first one if that code is `running`. Native code that runs is known by the address behind."""
-    return [(_owner(address, running and not index), address) for index, address in enumerate(addresses)]
+    """The owners of a stack of code addresses, innermost first, to be given to `places` or `source_frames`: all are return
+    addresses but the first one if that code is `running`. Native code that runs is known by the address behind."""
+    return [(*_owner(address, running and not index), address) for index, address in enumerate(addresses)]
 
 
 def _owner(address, running):
     """Return addresses of native code may lie just behind it; interpreted code that runs is known by the address of the
     instruction."""
-    before = owner_of(address - 1)
-    return before if not running or (before is not None and before.is_native) else owner_of(address)
+    before = _find(address - 1)
+    return before if not running or (before[0] is not None and before[0].is_native) else _find(address)
 
 
-def places(found, running=True, trap=None):
-    """(owner, (funcidx, name, byte offset)) of wasm functions, innermost first. `found` by `owners`; `trap`: the message of
-    the trap that the innermost has met."""
-    first, handler = True, None
-    for index, (owner, address) in enumerate(found):
+class Call:
+    """One code address: the arguments of its owner's `frames_at`, and what was made of it when somebody looked: `places`
+    [(funcidx, name, byte offset)], `frames` and `entries` of Python tracebacks, innermost first."""
+
+    __slots__ = ("arguments", "places", "frames", "entries")
+
+    def __init__(self, arguments):
+        self.arguments, self.places, self.frames, self.entries = arguments, None, None, None
+
+
+def calls(found, running=True, trap=None):
+    """(owner, Call) of the code addresses that are those of wasm functions, innermost first. `found` by `owners`; `trap`: the
+    message of the trap that the innermost has met."""
+    handler = None
+    for index, (owner, known, address) in enumerate(found):
         if owner is None:
             continue
         exact = running and index == 0
@@ -65,8 +85,20 @@ def places(found, running=True, trap=None):
             continue
         if handler is not None:
             address, exact, handler = owner.instruction_before(address, handler), True, None
-        for place in owner.frames_at(address, exact, trap if first else None):
-            first = False
+        arguments = address, exact, trap
+        call = known.get(arguments)
+        if call is None:
+            call = known[arguments] = Call(arguments)
+        if call.places is None:
+            call.places = owner.frames_at(*arguments)
+        trap = None if call.places else trap
+        yield owner, call
+
+
+def places(found, running=True, trap=None):
+    """(owner, (funcidx, name, byte offset)) of wasm functions, innermost first; the arguments as of `calls`."""
+    for owner, call in calls(found, running, trap):
+        for place in call.places:
             yield owner, place
 
 
@@ -76,8 +108,44 @@ def is_native(address):
     return owner is not None and owner.is_native and not owner.is_handlers
 
 
-def frames(addresses, trap=None):
-    """A function that resolves the stack of a trap when called. Owners are looked up now, because they may be gone later; the
-    costly part waits. `trap`: its message."""
-    found = owners(addresses)
-    return lambda: tuple(Frame(*place) for _, place in places(found, True, trap))
+def source_frames(found, running=True, trap=None):
+    """The Frames of wasm functions and of what was inlined into them, innermost first; the arguments as of `calls`."""
+    return tuple([frame for owner, call in calls(found, running, trap) for frame in resolved(owner, call)])
+
+
+def resolved(owner, call):
+    """A tuple of the Frames of one address, innermost first."""
+    if call.frames is None:
+        call.frames = tuple([frame for place in call.places for frame in in_source(owner.module, *place)])
+    return call.frames
+
+
+def in_source(module, funcidx, name, offset):
+    """The Frames of an instruction: inlined calls, then the function itself."""
+    *inlined, own = positions.of(module).at(offset) or (positions.UNKNOWN,)
+    for place in inlined:
+        yield Frame(funcidx, place.name or "inlined function", offset, place.file, place.line, place.column, True)
+    name = own.name if own.name and funcidx not in module.names.funcs else demangled(name)
+    yield Frame(funcidx, name, offset, own.file, own.line, own.column)
+
+
+class Trace:
+    """The stack of a trap, whose message is `trap`, or of an exception. Owners are looked up now, because they may be gone
+    later; the costly part waits. Called, it gives a tuple of Frames, innermost first. `complete`: whether these are all."""
+
+    __slots__ = ("_found", "_trap", "complete")
+
+    def __init__(self, addresses, trap, most):
+        self._found, self._trap, self.complete = owners(addresses), trap, len(addresses) < most
+
+    def calls(self):
+        """(owner, Call), innermost first."""
+        return calls(self._found, True, self._trap)
+
+    def __call__(self):
+        return source_frames(self._found, True, self._trap)
+
+
+def frames(addresses, trap=None, most=config.MAX_TRACE):
+    """The Trace of the code addresses that an exec_env has noted, `most` at most."""
+    return Trace(addresses, trap, most)
