@@ -4,6 +4,8 @@ import io
 import os
 import re
 import struct
+import subprocess
+import sys
 
 import pytest
 from elftools.dwarf.callframe import FDE
@@ -286,6 +288,25 @@ def names_at(file, address):
         for die in unit.get_top_DIE().iter_children():
             visit(die)
     return found
+
+
+def test_source_lines_go_before_listings(tmp_path):
+    """The lines of a C program, in the dump and in gdb's symbol files."""
+    text = "__attribute__((export_name(\"half\"), noinline))\nint half(int a, int b) {\n    return a / b;\n}\n"
+    (tmp_path / "half.c").write_text(text)
+    subprocess.run([sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry", "-g",
+                    "-O1", "half.c", "-o", "half.wasm"], cwd=tmp_path, check=True, timeout=300)
+    instance = wasm.load(tmp_path / "half.wasm", mode="jit")
+    assert instance.exports.half(9, 2) == 4
+    (_, loaded), = native_units(instance)
+    expected = {(str(tmp_path / "half.c"), 3)}
+    rows = line_rows(ELFFile(io.BytesIO(symbol_file(loaded, SourceLines(tmp_path)))))
+    assert expected <= {(path, line) for _, path, line in rows}
+    tool = JitDump(tmp_path)
+    tool.add(loaded)
+    tool.close()
+    lines = [parse_lines(content)[1] for kind, _, content in read_dump(tmp_path / tool.path)[1] if kind == 2]
+    assert expected <= {(path, line) for places in lines for _, line, path in places}
 
 
 def frames_of(file):

@@ -55,7 +55,7 @@ class Lines:
     def all(self):
         """Everything at once, sorted: [(address, byte offset)] of where an instruction's code begins, 0 for code of no single
         instruction; [(depth, low, high, name, byte offset of the call)] of inlined calls."""
-        return self._rows, sorted(self._inlined)
+        return [(row[0], row[2] or 0) for row in self._rows], sorted(self._inlined)
 
     def lookup(self, place, name):
         """[(name, byte offset)], innermost first, of the instruction at `place` in the function `name`."""

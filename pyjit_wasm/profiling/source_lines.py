@@ -4,6 +4,7 @@ import collections
 
 from pyjit_wasm.profiling.functions import functions, printable
 from pyjit_wasm.profiling.listings import Listings
+from pyjit_wasm.source import positions
 
 Line = collections.namedtuple("Line", "address path line")
 Inlined = collections.namedtuple("Inlined", "depth low high name path line")
@@ -18,7 +19,11 @@ class SourceLines:
         self._listings = Listings(folder)
 
     def place(self, module, offset):
-        """(path, line) of the instruction at a byte offset of a module.Module."""
+        """(path, line) of the instruction at a byte offset of a module.Module: of its source text if that is known, else of
+        a listing."""
+        found = positions.of(module).at(offset)
+        if found and found[0].file and found[0].line:
+            return found[0].file, found[0].line
         return self._listings.place(module, offset)
 
     def folder(self, module):
