@@ -331,12 +331,12 @@ __attribute__((export_name("run"))) unsigned run(unsigned n) {
 """
 
 
-@pytest.fixture(scope="module")
-def c_program(tmp_path_factory):
+@pytest.fixture(scope="module", params=["-g", "-g0"])
+def c_program(tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("profile")
     (folder / "p.c").write_text(C_PROGRAM)
     subprocess.run([sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-O2", "-nostdlib", "-Wl,--no-entry",
-                    "-o", "p.wasm", "p.c"], cwd=folder, check=True, capture_output=True)
+                    request.param, "-o", "p.wasm", "p.c"], cwd=folder, check=True, capture_output=True)
     return wasm.Module(folder / "p.wasm").binary
 
 
@@ -356,3 +356,9 @@ def test_a_c_program(c_program):
             "fifth": runs * (rounds + rounds // 3)}, mode
         names = [row.place.name for row in p.report.functions if row.place.kind == "wasm"]
         assert names[:5] == ["first", "second", "third", "fourth", "fifth"], mode
+        line = C_PROGRAM.splitlines().index("WORK(first, 16000)") + 1
+        sampled = [place for _, _, stack, _ in p.report.samples.samples for place in stack if place.name == "first"]
+        if sampled[0].file:  # compiled with -g
+            assert {place.file.rpartition("/")[2] for place in sampled} == {"p.c"}
+            assert collections.Counter(place.line for place in sampled).most_common(1)[0][0] == line
+        assert {place.definition for place in sampled} <= p.report.counts.calls_of().keys()

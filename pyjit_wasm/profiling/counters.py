@@ -5,7 +5,7 @@ import time
 from pyjit_wasm.config import CALLS, OPCODES, PLAIN
 from pyjit_wasm.profiling.counts import Counts, TierEvent
 from pyjit_wasm.profiling.places import Place
-from pyjit_wasm.runtime import counts
+from pyjit_wasm.runtime import counts, trace
 from pyjit_wasm.runtime.layout import FUNC
 from pyjit_wasm.runtime.store import HostFunc, host_functions
 from pyjit_wasm.tiering import events
@@ -74,9 +74,11 @@ def function_place(instance, funcidx):
     return function_place(owner, ctypes.c_uint64.from_address(function.address + FUNC.host).value)
 
 
-def wasm_place(module, funcidx, tier=None):
-    """The Place of a function that a module defines."""
-    return Place("wasm", module.function_name(funcidx), module=module.names.module or "", funcidx=funcidx, tier=tier)
+def wasm_place(module, funcidx):
+    """The Place of a function that a module defines, as samples in its first instruction have it."""
+    code = module.codes[funcidx - module.imported_funcs]
+    *_, frame = trace.in_source(module, funcidx, module.function_name(funcidx), code.start)
+    return Place("wasm", frame.name, frame.file or "", None, module.names.module or "", funcidx)
 
 
 def _place_at(instance, func):

@@ -2,10 +2,9 @@
 import threading
 import time
 
-from pyjit_wasm.profiling.counters import wasm_place
 from pyjit_wasm.profiling.places import Place
 from pyjit_wasm.profiling.samples import Samples
-from pyjit_wasm.runtime import samples, stacks
+from pyjit_wasm.runtime import samples, stacks, trace
 from pyjit_wasm.runtime.layout import SAMPLED
 
 _PAUSE = 0.1    # seconds between two looks at the buffers: they hold some thousands of samples
@@ -88,15 +87,21 @@ def _stack(waiting, running):
             inner = next((s.python for s in waiting[index - 1::-1] if s.python), 0) if index else 0
             chain = _below(_chain(inner or running), stack.code, known)
         known = _add_python(places, chain, known)
-        found = stack.places()
-        places += [wasm_place(owner.module, funcidx, "jit" if owner.is_native else "interp")
-                   for owner, (funcidx, _, _) in reversed(found)]
-        name = stack.host_name(found)
+        calls = stack.calls()
+        for owner, call in reversed(calls):
+            places += [_wasm(owner, frame) for frame in reversed(trace.resolved(owner, call))]
+        name = stack.host_name(calls)
         if name is not None:
             places.append(Place("host", name))
     if known or not waiting:
         _add_python(places, _chain(running), known)
     return tuple(places)
+
+
+def _wasm(owner, frame):
+    """The Place of a Frame; what was inlined in the source has one of its own."""
+    return Place("wasm", frame.name, frame.file or "", frame.line, owner.module.names.module or "", frame.funcidx,
+                 "jit" if owner.is_native else "interp")
 
 
 def _chain(number):

@@ -37,18 +37,18 @@ class Stack:
         self.code = getattr(getattr(host, "__func__", host), "__code__", None)
         self.found = trace.owners(addresses, func is None)
 
-    def places(self):
-        """(owner, (funcidx, name, byte offset)) of wasm functions, innermost first."""
-        return list(trace.places(self.found, self.func is None))
+    def calls(self):
+        """(owner, trace.Call) of its addresses, innermost first."""
+        return list(trace.calls(self.found, self.func is None))
 
-    def host_name(self, places):
+    def host_name(self, calls):
         """The name of the host function it waits for, as the caller's module imports it; None if it waits for none, or for the
         runtime."""
         if not self.func:
             return None
-        if places:
-            owner, (_, _, offset) = places[0]
-            imported = _called(owner.module, offset)
+        owner, place = next(((owner, call.places[0]) for owner, call in calls if call.places), (None, None))
+        if owner is not None:
+            imported = _called(owner.module, place[2])
             if imported is not None:
                 return owner.module.function_name(imported)
         function = host_functions.get(self.func)
@@ -71,10 +71,11 @@ def frames(words):
     """Frames and HostFrames, innermost first."""
     found = []
     for stack in split(words):
-        places = stack.places()
-        name = stack.host_name(places)
+        calls = stack.calls()
+        name = stack.host_name(calls)
         found += [HostFrame(name)] * (name is not None)
-        found += trace.source_frames(stack.found, stack.func is None)
+        for owner, call in calls:
+            found += trace.resolved(owner, call)
     return tuple(found)
 
 
