@@ -48,4 +48,7 @@ CACHE_LIMIT = 512 << 20                 # object cache on disk
 CACHE_VARIABLE = "PYJIT_WASM_CACHE"     # a directory, or "off"
 
 WASI_DESCRIPTORS = 4_096                # that one Wasi has open at once
+WASI_DIRECT = 256                       # descriptors below this number are read and written without Python
+WASI_DIRECT_IOVECS = 16                 # with so many buffers at most
+WASI_DIRECT_RANDOM = 256                # random bytes without Python: the system gives so many at once
 WASI_TREE_SIZE = 1 << 30                # of a MemoryTree that names no limit

@@ -231,9 +231,7 @@ def host_function(target, deftype):
     """The store object for a Python callable, with the type its importer wants."""
     target = synchronous(target)
     t = native.trampolines(deftype.comp)
-    host = HostFunc(deftype, t.py_host, t.call_native_code, id(target), target, True)
-    _hosts[host.address] = host
-    return host
+    return known(HostFunc(deftype, t.py_host, t.call_native_code, id(target), target, True))
 
 
 def synchronous(target):
@@ -254,7 +252,11 @@ def _is_async(target):
 def foreign_function(address, deftype, keep):
     """The store object for a C function pointer of exactly that type."""
     t = native.trampolines(deftype.comp)
-    host = HostFunc(deftype, t.c_host, t.call_native_code, address, keep, False)
+    return known(HostFunc(deftype, t.c_host, t.call_native_code, address, keep, False))
+
+
+def known(host):
+    """The HostFunc, found again by its address as long as it lives."""
     _hosts[host.address] = host
     return host
 

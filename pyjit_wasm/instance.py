@@ -234,12 +234,14 @@ def _look_up(wanted, imports):
 
 def _adapt(wanted, value, importer):
     """A store object made from a plain Python value. What has `__wasm_import__(functype, importer)` gives the callable that
-    this instance imports, or None if its type is another."""
+    this instance imports, or None if its type is another. That may have native code: `__wasm_function__(deftype)`, a HostFunc."""
     if isinstance(wanted.type, DefType):
         if hasattr(type(value), "__wasm_import__"):
             target = value.__wasm_import__(wanted.type.comp, importer)
             if target is None:
                 raise _mismatch(wanted, repr(value))
+            if hasattr(type(target), "__wasm_function__"):
+                return function.known(target.__wasm_function__(wanted.type))
             return function.host_function(target, wanted.type)
         if callable(value):
             return _adapt_function(wanted, value)

@@ -11,6 +11,7 @@ import llvmlite.binding as llvm
 llvm.set_option("", "-x86-cmov-converter=false")
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
+llvm.initialize_native_asmparser()
 
 _machine = None
 

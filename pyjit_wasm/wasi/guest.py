@@ -7,18 +7,21 @@ IOV_MAX = 1024      # what Linux takes in one readv or writev; the rest is for t
 
 class Guest:
     """One instance that imports a Wasi. `memory` is what it exports under that name, empty if nothing: looked up
-    at the first use, as an instance has no exports yet when its imports are made."""
+    at the first use, as an instance has no exports yet when its imports are made. `found`, if not None, is called with
+    the Memory then."""
 
-    __slots__ = ("wasi", "descriptors", "memory", "_importer")
+    __slots__ = ("wasi", "descriptors", "memory", "found", "_importer")
 
     def __init__(self, wasi, importer):
-        self.wasi, self.descriptors, self._importer = wasi, wasi.descriptors, importer
+        self.wasi, self.descriptors, self.found, self._importer = wasi, wasi.descriptors, None, importer
 
     def __getattr__(self, name):
         if name != "memory":
             raise AttributeError(name)
         self.memory = _memory(self._importer.exports)
-        self._importer = None
+        if self.found is not None and self.memory:
+            self.found(self.memory)
+        self._importer = self.found = None
         return self.memory
 
     def span(self, offset, length):

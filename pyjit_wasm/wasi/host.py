@@ -8,6 +8,7 @@ from . import descriptor_calls, path_calls, process_calls, socket_calls, unstabl
 from .abi import SIGNATURES, UNSTABLE_ABSENT
 from .calls import host_function
 from .descriptors import DescriptorTable
+from .direct import DirectCall, is_direct
 from .guest import Guest
 from .quick_calls import QUICK
 from .streams import CapturedOutput, input_stream, output_stream
@@ -138,10 +139,11 @@ class HostCall:
         self._wasi, self._call, self._parameters = wasi, call, parameters
 
     def __wasm_import__(self, functype, importer):
-        guest = Guest(self._wasi, importer)
+        name, guest = self._call.__name__, Guest(self._wasi, importer)
         call = host_function(self._call, guest, self._parameters)
-        quick = QUICK.get(self._call.__name__)
-        return quick(guest, call) if quick else call
+        quick = QUICK.get(name)
+        call = quick(guest, call) if quick else call
+        return DirectCall(name, call, guest) if is_direct(name, functype) else call
 
     def __repr__(self):
         return f"<WASI function {self._call.__name__}>"
