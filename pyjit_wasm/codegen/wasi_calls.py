@@ -15,7 +15,7 @@ from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.runtime.layout import DIRECT, EXEC_ENV, MEM, THREAD, WASI_FUNC
 
 SIGNATURES = {"fd_read": "iiii:i", "fd_write": "iiii:i", "clock_time_get": "iIi:i", "random_get": "ii:i"}
-_READV, _WRITEV, _GETRANDOM = 19, 20, 318
+_READV, _WRITEV = 19, 20
 _IOVEC = 8  # bytes of a guest's
 _CLOCKS = 2  # CLOCK_REALTIME and CLOCK_MONOTONIC have the same numbers on Linux
 _NANOSECONDS = 1_000_000_000
@@ -172,8 +172,7 @@ def _random_get():
     f = _Call("random_get")
     length = f.wide("%a1")
     f.ask_if(f"icmp ugt i64 {length}, {config.WASI_DIRECT_RANDOM}")
-    place = f.let(f"ptrtoint ptr {f.span(f.wide('%a0'), length)} to i64")
-    made = f.let(f"call i64 @rt_system_call(i64 {_GETRANDOM}, i64 {place}, i64 {length}, i64 0)")
+    made = f.let(f"call i64 @getrandom(ptr {f.span(f.wide('%a0'), length)}, i64 {length}, i32 0)")
     f.ask_if(f"icmp ne i64 {made}, {length}")
     f.do("ret i32 0")
     return str(f)
@@ -228,6 +227,7 @@ def source(errnos):
     table = "".join(f"\\{number:02X}" for number in errnos)
     texts = (f'@errnos = private constant [{len(errnos)} x i8] c"{table}"\n'
              "declare i32 @clock_gettime(i32, ptr) nounwind\n"
+             "declare i64 @getrandom(ptr, i64, i32) nounwind\n"
              "declare i64 @llvm.smax.i64(i64, i64)\n")
     return "".join((DECLARATIONS, INTERFACE, COLD, texts, _transfer("fd_read", _READV, DIRECT.read, errnos),
                     _transfer("fd_write", _WRITEV, DIRECT.write, errnos), _clock_time_get(), _random_get(), _expose(),

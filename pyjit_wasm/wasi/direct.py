@@ -34,15 +34,15 @@ def code():
 class DirectCall:
     """What one instance imports as the call `name`: its generated function, which asks the callable `python`."""
 
-    __slots__ = ("_name", "_python", "_guest")
+    __slots__ = ("_name", "python", "_guest")
 
     def __init__(self, name, python, guest):
-        self._name, self._python, self._guest = name, python, guest
+        self._name, self.python, self._guest = name, python, guest
 
     def __wasm_function__(self, deftype):
         trampolines, descriptors = native.trampolines(deftype.comp), self._guest.descriptors.direct()
-        host = HostFunc(deftype, native.load_wasi(_ERRNOS)[self._name], trampolines.call_native_code, id(self._python),
-                        self._python, True, WASI_FUNC)
+        host = HostFunc(deftype, native.load_wasi(_ERRNOS)[self._name], trampolines.call_native_code, id(self.python),
+                        self.python, True, WASI_FUNC)
         host.descriptors = descriptors
         host.put(WASI_FUNC.descriptors, descriptors)
         host.put(WASI_FUNC.python, trampolines.py_host)

@@ -2,6 +2,7 @@
 from .abi import EFAULT, EILSEQ, EINVAL, IOVEC, U32
 from .calls import Failure
 
+_NOTHING = b""
 IOV_MAX = 1024      # what Linux takes in one readv or writev; the rest is for the guest's next call
 
 
@@ -18,10 +19,12 @@ class Guest:
     def __getattr__(self, name):
         if name != "memory":
             raise AttributeError(name)
-        self.memory = _memory(self._importer.exports)
-        if self.found is not None and self.memory:
-            self.found(self.memory)
-        self._importer = self.found = None
+        importer, found = self._importer, self.found
+        if importer is not None:    # else another thread has just found it
+            self.memory = memory = _memory(importer.exports)
+            if found is not None and memory is not _NOTHING:
+                found(memory)
+            self._importer = self.found = None
         return self.memory
 
     def span(self, offset, length):
@@ -45,9 +48,9 @@ def _memory(exports):
         try:
             memoryview(exports["memory"])
         except TypeError:       # something else has that name
-            return b""
+            return _NOTHING
         return exports["memory"]
-    return b""
+    return _NOTHING
 
 
 def span(view, offset, length):
