@@ -7,7 +7,7 @@ import struct
 
 import pyjit_wasm as wasm
 from modes import engine
-from pyjit_wasm.codegen.wasi_calls import SIGNATURES
+from pyjit_wasm.codegen.abi import WASI
 from pyjit_wasm.wasi import abi
 from pyjit_wasm.wasi.direct import DirectCall
 
@@ -199,7 +199,7 @@ class PyjitGuest(Guest):
         self.instance = wasm.Instance(_module(mode, source), imports=self.wasi if direct else by_python(self.wasi))
         self.memory = self.instance.exports.memory
         self.functions = {name: self.instance.exports[name] for name in names}
-        for name in SIGNATURES:     # calls that do nothing, after which the memory is known
+        for name in WASI:     # calls that do nothing, after which the memory is known
             self.functions[name](*[-1] * len(abi.SIGNATURES[name]))
 
     def close(self):

@@ -4,8 +4,6 @@
 handler to the instruction `syscall` where it would wait again. So at any place from the first instruction up to that one,
 nothing has been done yet, and the signal handler may make it return -EINTR (as musl does to cancel threads).
 """
-from pyjit_wasm.codegen.text import Function
-
 EINTR = 4
 
 _TEXT = f"""
@@ -30,7 +28,7 @@ define i64 @rt_system_call(i64 %number, i64 %a, i64 %b, i64 %c) naked noinline n
 """
 
 
-def if_waiting(f: Function, pc, then, otherwise):
+def if_waiting(f, pc, then, otherwise):
     """Branch to `then` if a thread whose pc is the i64 `pc` can still give up a system call, which it does when
     it goes on in `@rt_system_call_given_up`."""
     begun = f.let(f"icmp uge i64 {pc}, ptrtoint (ptr @rt_system_call to i64)")

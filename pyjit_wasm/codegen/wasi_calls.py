@@ -8,13 +8,12 @@ together. A call adds itself to `calls`, then reads the word; `expose` clears th
 finds nothing, or the object that keeps the host descriptor open stays until the call has ended.
 """
 from pyjit_wasm import config
-from pyjit_wasm.codegen.abi import LLVM, NATIVE, formal
+from pyjit_wasm.codegen.abi import LLVM, NATIVE, WASI, formal
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.system_calls import EINTR
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.runtime.layout import DIRECT, EXEC_ENV, MEM, THREAD, WASI_FUNC
 
-SIGNATURES = {"fd_read": "iiii:i", "fd_write": "iiii:i", "clock_time_get": "iIi:i", "random_get": "ii:i"}
 _READV, _WRITEV = 19, 20
 _IOVEC = 8  # bytes of a guest's
 _CLOCKS = 2  # CLOCK_REALTIME and CLOCK_MONOTONIC have the same numbers on Linux
@@ -25,7 +24,7 @@ class _Call(Function):
     """A WASI function; what it is given is %a0, %a1... `ask_if` goes to Python."""
 
     def __init__(self, name):
-        self.types = [LLVM[letter] for letter in SIGNATURES[name].split(":")[0]]
+        self.types = [LLVM[letter] for letter in WASI[name].split(":")[0]]
         super().__init__(f"{NATIVE} i32", name, "ptr nest %func, ptr %env, ptr %inst" + formal(self.types))
         memory = self.load("ptr", "%func", WASI_FUNC.memory)
         self.ask_if(f"icmp eq ptr {memory}, null")

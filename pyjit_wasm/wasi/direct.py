@@ -7,8 +7,7 @@ import ctypes
 from functools import partial
 
 from ..codegen import native
-from ..codegen.abi import signature
-from ..codegen.wasi_calls import SIGNATURES
+from ..codegen.abi import WASI, signature
 from ..config import WASI_DIRECT
 from ..runtime.layout import DIRECT, MEM, WASI_FUNC
 from ..runtime.lease import Lease
@@ -23,7 +22,7 @@ _WORDS = DIRECT.size // 8
 
 def is_direct(name, functype):
     """Whether there is a generated function for a call of that name and type."""
-    return SIGNATURES.get(name) == signature(functype)
+    return WASI.get(name) == signature(functype)
 
 
 def code():

@@ -8,7 +8,6 @@ from . import descriptor_calls, path_calls, process_calls, socket_calls, unstabl
 from .abi import SIGNATURES, UNSTABLE_ABSENT
 from .calls import host_function
 from .descriptors import DescriptorTable
-from .direct import DirectCall, is_direct
 from .guest import Guest
 from .quick_calls import QUICK
 from .streams import CapturedOutput, input_stream, output_stream
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 _CALLS = {call.__name__: call for module in (process_calls, descriptor_calls, path_calls, socket_calls)
           for call in module.CALLS}
-_MODULES = {
+MODULES = {
     "wasi_snapshot_preview1": _CALLS,
     "wasi_unstable": {name: unstable.CALLS.get(name, call) for name, call in _CALLS.items()
                       if name not in UNSTABLE_ABSENT}}
@@ -68,7 +67,7 @@ class Wasi(Mapping[str, "dict[str, Any]"]):
         streams = input_stream(stdin, 0), output_stream(stdout, 1), output_stream(stderr, 2)
         self._streams = streams
         self._modules = {module: {name: HostCall(self, call, SIGNATURES[name]) for name, call in calls.items()}
-                         for module, calls in _MODULES.items()}
+                         for module, calls in MODULES.items()}
         self.descriptors = DescriptorTable()
         for stream in streams:
             self.descriptors.add(stream)
@@ -139,6 +138,7 @@ class HostCall:
         self._wasi, self._call, self._parameters = wasi, call, parameters
 
     def __wasm_import__(self, functype, importer):
+        from .direct import DirectCall, is_direct
         name, guest = self._call.__name__, Guest(self._wasi, importer)
         call = host_function(self._call, guest, self._parameters)
         quick = QUICK.get(name)
