@@ -193,6 +193,7 @@ class Importer:
 
     def __init__(self, memtypes):
         self.address_type, self.exports, self.memory = (memtypes[0].addr if memtypes else None), {}, None
+        self._waiting = []
 
     def view(self):
         """A memoryview of all of the first memory."""
@@ -200,10 +201,16 @@ class Importer:
             raise Trap("out of bounds memory access")
         return memoryview(self.memory)
 
+    def call_when_made(self, function):
+        """Have it called with the exports as soon as there is an instance, before its start function runs."""
+        self._waiting.append(function)
+
     def made(self, instance):
         self.exports = instance.exports
         if instance._inst.memories:
             self.memory = externs.public(instance._inst.memories[0])
+        while self._waiting:
+            self._waiting.pop()(self.exports)
 
 
 def _resolve(wanted, imports, module, importer):

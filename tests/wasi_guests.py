@@ -7,7 +7,6 @@ import struct
 
 import pyjit_wasm as wasm
 from modes import engine
-from pyjit_wasm.codegen.abi import WASI
 from pyjit_wasm.wasi import abi
 from pyjit_wasm.wasi.direct import DirectCall
 
@@ -190,7 +189,7 @@ def by_python(wasi):
 
 class PyjitGuest(Guest):
     """The module in this package; `wasi` is the Wasi, made with `options` if none is given. `direct`: generated code answers
-    what it can, from the first call on."""
+    what it can."""
 
     def __init__(self, mode="interp", unstable=False, wasi=None, direct=True, **options):
         names = [n for n in abi.SIGNATURES if not unstable or n not in abi.UNSTABLE_ABSENT]
@@ -199,8 +198,6 @@ class PyjitGuest(Guest):
         self.instance = wasm.Instance(_module(mode, source), imports=self.wasi if direct else by_python(self.wasi))
         self.memory = self.instance.exports.memory
         self.functions = {name: self.instance.exports[name] for name in names}
-        for name in WASI:     # calls that do nothing, after which the memory is known
-            self.functions[name](*[-1] * len(abi.SIGNATURES[name]))
 
     def close(self):
         self.wasi.close()

@@ -1,6 +1,6 @@
 """The hot calls of WASI, as IR: `fd_read`, `fd_write`, `clock_time_get`, `random_get` without Python on the usual way.
 
-Each is the `entry` of a WASI_FUNC, in the native calling convention. Whatever is unusual, wrong or not known yet goes to
+Each is the `entry` of a WASI_FUNC, in the native calling convention. Whatever is unusual or wrong goes to
 `WASI_FUNC.python` with the same arguments before anything is done: the Python functions are the meaning.
 
 `expose` and `last_call` keep the DIRECTs, with the GIL and without running Python in between: what is in one always belongs
@@ -72,10 +72,11 @@ def _host_vectors(f, vectors, count):
 
 
 def _without_gil(f):
-    """Release the GIL where the caller keeps it; an i1 for `_as_before`."""
+    """Release the GIL where the caller keeps it, after a look for signals that have come; an i1 for `_as_before`."""
     kept = f.let(f"icmp eq ptr {f.load('ptr', '%env', EXEC_ENV.tstate)}, null")
     f.branch(kept, "release", "released")
     f.label("release")
+    f.unlikely(f.let(f"icmp ne i32 {f.let('call i32 @rt_check(ptr %env)')}, 0"), "raised")
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), "%env", EXEC_ENV.tstate)
     f.do("br label %released")
     f.label("released")
@@ -152,6 +153,9 @@ def _transfer(name, number, direction, errnos):
     f.do(f"call void @last_call(ptr %env, ptr {direct})")
     _as_before(f, kept)
     f.do("br label %ask")
+    f.label("raised")
+    f.do("call void @rt_unwind(ptr %env)")
+    f.do("unreachable")
     return str(f)
 
 

@@ -94,7 +94,7 @@ FUNC = Struct(
 # The FUNC of a WASI function that generated code answers (codegen.wasi_calls).
 WASI_FUNC = Struct(
     *FUNC.fields,
-    "memory",         # the caller's MEM, 0 until Python has looked it up
+    "memory",         # the caller's MEM, 0 if it exports none or Python has to be asked
     "descriptors",    # DIRECT of each descriptor below config.WASI_DIRECT
     "python",         # the entry that asks Python, `py_host`, for whatever is unusual
 )

@@ -1,7 +1,7 @@
 """The way without Python: the generated functions of `codegen.wasi_calls`, and what they know of a guest.
 
-They know its memory, once a call by Python has found it, and host descriptors to read from and write to. Everything
-else they ask Python.
+They know its memory, once there is an instance, and host descriptors to read from and write to. Everything else they ask
+Python.
 """
 import ctypes
 from functools import partial
@@ -14,6 +14,7 @@ from ..runtime.lease import Lease
 from ..runtime.store import HostFunc
 from .abi import EIO, RIGHT_FD_READ, RIGHT_FD_WRITE
 from .calls import ERRNOS
+from .guest import exported_memory
 
 _ERRNOS = bytes([0, *(ERRNOS.get(number, EIO) for number in range(1, max(ERRNOS) + 1)), EIO])
 _LARGEST = 0x7FFF_FFFF  # host descriptor
@@ -33,28 +34,28 @@ def code():
 class DirectCall:
     """What one instance imports as the call `name`: its generated function, which asks the callable `python`."""
 
-    __slots__ = ("_name", "python", "_guest")
+    __slots__ = ("_name", "python", "_descriptors", "_importer")
 
-    def __init__(self, name, python, guest):
-        self._name, self.python, self._guest = name, python, guest
+    def __init__(self, name, python, descriptors, importer):
+        self._name, self.python, self._descriptors, self._importer = name, python, descriptors, importer
 
     def __wasm_function__(self, deftype):
-        trampolines, descriptors = native.trampolines(deftype.comp), self._guest.descriptors.direct()
+        trampolines, descriptors = native.trampolines(deftype.comp), self._descriptors.direct()
         host = HostFunc(deftype, native.load_wasi(_ERRNOS)[self._name], trampolines.call_native_code, id(self.python),
                         self.python, True, WASI_FUNC)
         host.descriptors = descriptors
         host.put(WASI_FUNC.descriptors, descriptors)
         host.put(WASI_FUNC.python, trampolines.py_host)
-        self._guest.found = partial(_know_memory, host)
+        self._importer.call_when_made(partial(_know_memory, host))
         return host
 
 
-def _know_memory(host, memory):
-    """Tell a WASI_FUNC of its caller's Memory. With a shared one Python is asked: other threads of the guest change it."""
-    inst = memory._inst
-    if not inst.get(MEM.shared):
-        host.memory = inst
-        host.put(WASI_FUNC.memory, inst.address)
+def _know_memory(host, exports):
+    """Tell a WASI_FUNC of its caller's memory. With a shared one Python is asked: other threads of the guest change it."""
+    memory = exported_memory(exports)
+    if memory is not None and not memory._inst.get(MEM.shared):
+        host.memory = memory._inst
+        host.put(WASI_FUNC.memory, memory._inst.address)
 
 
 class DirectDescriptors:

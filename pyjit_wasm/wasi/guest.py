@@ -2,29 +2,26 @@
 from .abi import EFAULT, EILSEQ, EINVAL, IOVEC, U32
 from .calls import Failure
 
-_NOTHING = b""
 IOV_MAX = 1024      # what Linux takes in one readv or writev; the rest is for the guest's next call
 
 
 class Guest:
     """One instance that imports a Wasi. `memory` is what it exports under that name, empty if nothing: looked up
-    at the first use, as an instance has no exports yet when its imports are made. `found`, if not None, is called with
-    the Memory then."""
+    at the first use, as an instance has no exports yet when its imports are made."""
 
-    __slots__ = ("wasi", "descriptors", "memory", "found", "_importer")
+    __slots__ = ("wasi", "descriptors", "memory", "_importer")
 
     def __init__(self, wasi, importer):
-        self.wasi, self.descriptors, self.found, self._importer = wasi, wasi.descriptors, None, importer
+        self.wasi, self.descriptors, self._importer = wasi, wasi.descriptors, importer
 
     def __getattr__(self, name):
         if name != "memory":
             raise AttributeError(name)
-        importer, found = self._importer, self.found
+        importer = self._importer
         if importer is not None:    # else another thread has just found it
-            self.memory = memory = _memory(importer.exports)
-            if found is not None and memory is not _NOTHING:
-                found(memory)
-            self._importer = self.found = None
+            found = exported_memory(importer.exports)
+            self.memory = b"" if found is None else found
+            self._importer = None
         return self.memory
 
     def span(self, offset, length):
@@ -43,14 +40,15 @@ class Guest:
         return path
 
 
-def _memory(exports):
+def exported_memory(exports):
+    """The Memory that is exported as "memory", None if there is none."""
     if "memory" in exports:
         try:
             memoryview(exports["memory"])
         except TypeError:       # something else has that name
-            return _NOTHING
+            return None
         return exports["memory"]
-    return _NOTHING
+    return None
 
 
 def span(view, offset, length):

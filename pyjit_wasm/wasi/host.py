@@ -143,7 +143,7 @@ class HostCall:
         call = host_function(self._call, guest, self._parameters)
         quick = QUICK.get(name)
         call = quick(guest, call) if quick else call
-        return DirectCall(name, call, guest) if is_direct(name, functype) else call
+        return DirectCall(name, call, guest.descriptors, importer) if is_direct(name, functype) else call
 
     def __repr__(self):
         return f"<WASI function {self._call.__name__}>"
