@@ -9,7 +9,7 @@ finds nothing, or the object that keeps the host descriptor open stays until the
 """
 from pyjit_wasm import config
 from pyjit_wasm.codegen.abi import LLVM, NATIVE, WASI, formal
-from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
+from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, come_back, go_outside
 from pyjit_wasm.codegen.system_calls import EINTR
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.runtime.layout import DIRECT, EXEC_ENV, MEM, THREAD, WASI_FUNC
@@ -40,6 +40,13 @@ class _Call(Function):
         """Pointer to `length` bytes of memory, both i64 that make no more than 2**33 together."""
         self.ask_if(f"icmp ugt i64 {self.let(f'add i64 {offset}, {length}')}, {self.size}")
         return self.at(self.base, offset)
+
+    def host(self, call):
+        """Call a C function; its result."""
+        thread = go_outside(self, "%func")
+        result = self.let(call)
+        come_back(self, thread)
+        return result
 
     def __str__(self):
         self.label("ask")
@@ -100,8 +107,8 @@ def _host_call(f, number, direct, word, vectors, count):
     f.do(f"atomicrmw add ptr {f.at(direct, DIRECT.calls)}, i64 1 seq_cst")
     before = f.let(f"load atomic i64, ptr {word} seq_cst, align 8")
     f.unlikely(f.let(f"icmp eq i64 {before}, 0"), "closed")
-    vectors = f.let(f"ptrtoint ptr {vectors} to i64")
-    answer = f.let(f"call i64 @rt_system_call(i64 {number}, i64 {f.let(f'sub i64 {before}, 1')}, i64 {vectors}, i64 {count})")
+    fileno, vectors = f.let(f"sub i64 {before}, 1"), f.let(f"ptrtoint ptr {vectors} to i64")
+    answer = f.host(f"call i64 @rt_system_call(i64 {number}, i64 {fileno}, i64 {vectors}, i64 {count})")
     f.do(f"atomicrmw sub ptr {f.at(direct, DIRECT.calls)}, i64 1 seq_cst")
     f.unlikely(f.let(f"icmp ne i64 {f.let(f'load atomic i64, ptr {word} seq_cst, align 8')}, {before}"), "changed")
     f.do("br label %made")
@@ -163,7 +170,7 @@ def _clock_time_get():
     f = _Call("clock_time_get")
     f.ask_if(f"icmp uge i32 %a0, {_CLOCKS}")
     place, time = f.span(f.wide("%a2"), "8"), f.room("[2 x i64]")
-    f.ask_if(f"icmp ne i32 {f.let(f'call i32 @clock_gettime(i32 %a0, ptr {time})')}, 0")
+    f.ask_if(f"icmp ne i32 {f.host(f'call i32 @clock_gettime(i32 %a0, ptr {time})')}, 0")
     seconds, rest = f.load("i64", time), f.load("i64", time, 8)
     now = f.let(f"add i64 {f.let(f'mul i64 {seconds}, {_NANOSECONDS}')}, {rest}")
     f.do(f"store i64 {now}, ptr {place}, align 1")
@@ -175,7 +182,8 @@ def _random_get():
     f = _Call("random_get")
     length = f.wide("%a1")
     f.ask_if(f"icmp ugt i64 {length}, {config.WASI_DIRECT_RANDOM}")
-    made = f.let(f"call i64 @getrandom(ptr {f.span(f.wide('%a0'), length)}, i64 {length}, i32 0)")
+    place = f.span(f.wide("%a0"), length)
+    made = f.host(f"call i64 @getrandom(ptr {place}, i64 {length}, i32 0)")
     f.ask_if(f"icmp ne i64 {made}, {length}")
     f.do("ret i32 0")
     return str(f)
@@ -229,7 +237,6 @@ def source(errnos):
     """IR text. `errnos`: the WASI number for each host errno from 0 on, bytes; the last one is for all others."""
     table = "".join(f"\\{number:02X}" for number in errnos)
     texts = (f'@errnos = private constant [{len(errnos)} x i8] c"{table}"\n'
-             "declare i32 @clock_gettime(i32, ptr) nounwind\n"
              "declare i64 @getrandom(ptr, i64, i32) nounwind\n"
              "declare i64 @llvm.smax.i64(i64, i64)\n")
     return "".join((DECLARATIONS, INTERFACE, COLD, texts, _transfer("fd_read", _READV, DIRECT.read, errnos),
