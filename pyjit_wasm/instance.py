@@ -248,7 +248,7 @@ def _adapt(wanted, value, importer):
             if target is None:
                 raise _mismatch(wanted, repr(value))
             if hasattr(type(target), "__wasm_function__"):
-                return function.known(target.__wasm_function__(wanted.type))
+                return target.__wasm_function__(wanted.type)
             return function.host_function(target, wanted.type)
         if callable(value):
             return _adapt_function(wanted, value)

@@ -10,6 +10,7 @@ import time
 import pytest
 
 import pyjit_wasm as wasm
+from pyjit_wasm.exec_env import of_runtime
 from pyjit_wasm.wasi import abi
 from test_exec_env import in_thread, wait_until
 from wasi_guests import BUFFER, MEMORY_SIZE, SCRATCH, PyjitGuest, WasmtimeGuest, by_python
@@ -531,6 +532,16 @@ def test_only_the_main_thread_is_interrupted(load, pipe):
     assert thread.error is None and inst.exports.memory[1024:1040] == b"0123456789abcdef"
 
 
+def test_stacks_while_it_waits(load_bounded, pipe):
+    inst = load_bounded(hot(), wasm.Wasi(stdin=pipe[0]))
+    thread = in_thread(inst.exports.forever, 0)
+    env = of_runtime(inst._inst.exec_env)
+    wait_until(lambda: len(env.frames) > 1)
+    assert [frame.name for frame in env.frames] == ["read", "forever"]
+    assert inst.interrupt()
+    thread.join(20)
+
+
 # --- host descriptors that are closed
 
 def open_files():
@@ -599,6 +610,24 @@ def test_closing_the_wasi_while_it_is_read(mode, tmp_path):
     os.write(sink, b"x")
     thread.join(20)
     assert open_files() == before and guest.read(fd)[0] == abi.EBADF
+    os.close(sink)
+
+
+def test_renumbering_onto_what_is_read(mode, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").write_bytes(b"hello")
+    sink = os.open(tmp_path / "fifo", os.O_RDWR)
+    one, two = two_guests(mode, dirs={"/": tmp_path})
+    fd, other = opened(one, "fifo"), opened(two)
+    before = open_files()
+    thread = in_thread(one.read, fd)
+    wait_until(lambda: one.instance._inst.exec_env.thread)
+    time.sleep(0.02)
+    assert two.fd_renumber(other, fd) == 0 and two.read(fd, 2) == (0, b"he") and two.read(other)[0] == abi.EBADF
+    os.write(sink, b"x")
+    thread.join(20)
+    assert thread.error is None and open_files() == before - 1 and two.read(fd) == (0, b"llo")
+    one.close()
     os.close(sink)
 
 
