@@ -56,4 +56,7 @@ CACHE_VARIABLE = "PYJIT_WASM_CACHE"     # a directory, or "off"
 PERF_VARIABLE = "PYJIT_PERF"            # what `profiling.switches` switches on
 
 WASI_DESCRIPTORS = 4_096                # that one Wasi has open at once
+WASI_DIRECT = 256                       # descriptors below this number are read and written without Python
+WASI_DIRECT_IOVECS = 16                 # with so many buffers at most
+WASI_DIRECT_RANDOM = 256                # random bytes without Python: the system gives so many at once
 WASI_TREE_SIZE = 1 << 30                # of a MemoryTree that names no limit

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import ctypes
-import weakref
 
 from pyjit_wasm import introspection, pickling, tag
 from pyjit_wasm.codegen import native
@@ -12,7 +11,7 @@ from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.layout import CALL_SITE, FUNC
 from pyjit_wasm.runtime.services import provides
-from pyjit_wasm.runtime.store import HostFunc, externs
+from pyjit_wasm.runtime.store import HostFunc, externs, host_functions
 from pyjit_wasm.tiering import controller
 from pyjit_wasm.types import F32, I32, V128, RefType, by_id, functype, slots
 from pyjit_wasm.values import check_reference, from_bits, from_words, to_bits, to_words, value_type
@@ -231,9 +230,7 @@ def host_function(target, deftype):
     """The store object for a Python callable, with the type its importer wants."""
     target = synchronous(target)
     t = native.trampolines(deftype.comp)
-    host = HostFunc(deftype, t.py_host, t.call_native_code, id(target), target, True)
-    _hosts[host.address] = host
-    return host
+    return HostFunc(deftype, t.py_host, t.call_native_code, id(target), target, True)
 
 
 def synchronous(target):
@@ -254,12 +251,7 @@ def _is_async(target):
 def foreign_function(address, deftype, keep):
     """The store object for a C function pointer of exactly that type."""
     t = native.trampolines(deftype.comp)
-    host = HostFunc(deftype, t.c_host, t.call_native_code, address, keep, False)
-    _hosts[host.address] = host
-    return host
-
-
-_hosts = weakref.WeakValueDictionary()
+    return HostFunc(deftype, t.c_host, t.call_native_code, address, keep, False)
 
 
 @provides
@@ -275,7 +267,7 @@ def to_ref(thing, kind, holder, *_):
     if not isinstance(thing, Function):
         raise TypeError(f"a wasm function or None is required, not {type(thing).__name__}")
     if isinstance(holder, int):
-        holder = _hosts.get(holder) or controller.running_instance(holder)[0]
+        holder = host_functions.get(holder) or controller.running_instance(holder)[0]
     holder.passed[thing._inst.address] = thing._inst
     return thing._inst.address
 
@@ -298,7 +290,7 @@ def from_ref(reference, kind, *_):
         return None
     if kind == EXCEPTIONS:
         return tag.error_of(reference)
-    host = _hosts.get(reference)
+    host = host_functions.get(reference)
     if host is not None:
         return of_store(host)
     instance, funcidx = controller.running_instance(reference)

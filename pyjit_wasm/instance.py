@@ -193,6 +193,7 @@ class Importer:
 
     def __init__(self, memtypes):
         self.address_type, self.exports, self.memory = (memtypes[0].addr if memtypes else None), {}, None
+        self._waiting = []
 
     def view(self):
         """A memoryview of all of the first memory."""
@@ -200,10 +201,16 @@ class Importer:
             raise Trap("out of bounds memory access")
         return memoryview(self.memory)
 
+    def call_when_made(self, function):
+        """Have it called with the exports as soon as there is an instance, before its start function runs."""
+        self._waiting.append(function)
+
     def made(self, instance):
         self.exports = instance.exports
         if instance._inst.memories:
             self.memory = externs.public(instance._inst.memories[0])
+        while self._waiting:
+            self._waiting.pop()(self.exports)
 
 
 def _resolve(wanted, imports, module, importer):
@@ -234,12 +241,14 @@ def _look_up(wanted, imports):
 
 def _adapt(wanted, value, importer):
     """A store object made from a plain Python value. What has `__wasm_import__(functype, importer)` gives the callable that
-    this instance imports, or None if its type is another."""
+    this instance imports, or None if its type is another. That may have native code: `__wasm_function__(deftype)`, a HostFunc."""
     if isinstance(wanted.type, DefType):
         if hasattr(type(value), "__wasm_import__"):
             target = value.__wasm_import__(wanted.type.comp, importer)
             if target is None:
                 raise _mismatch(wanted, repr(value))
+            if hasattr(type(target), "__wasm_function__"):
+                return target.__wasm_function__(wanted.type)
             return function.host_function(target, wanted.type)
         if callable(value):
             return _adapt_function(wanted, value)

@@ -18,6 +18,9 @@ from pyjit_wasm.interp import interpreter
 from pyjit_wasm.runtime.instance import check_supported
 from pyjit_wasm.tiering import units
 from pyjit_wasm.tiering.module_code import ModuleCode
+from pyjit_wasm.types import DefType
+from pyjit_wasm.wasi import direct
+from pyjit_wasm.wasi.host import MODULES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +76,9 @@ def _parts(module: Module) -> Iterator[tuple]:
         if SIMD in proposals(module.syntax):
             yield interpreter.vectors_object(explicit)
     yield native.support_object()
+    if any(wanted.module in MODULES and isinstance(wanted.type, DefType) and direct.is_direct(wanted.name, wanted.type.comp)
+           for wanted in module.syntax.imports):
+        yield direct.code()
     for kind, part, letters in dict.fromkeys(_trampolines(code)):
         yield kind.object(part, letters)
 

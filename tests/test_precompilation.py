@@ -42,7 +42,10 @@ THROWING = """(module (tag $t (param i32))
     (block $caught (result i32) (try_table (catch $t $caught) (call $g (local.get 0))) (i32.const 0))))"""
 VECTORS = """(module (func (export "f") (param i32) (result i32)
   (i32x4.extract_lane 3 (i32x4.add (i32x4.splat (local.get 0)) (i32x4.splat (local.get 0))))))"""
-MODULES = {"small": (SMALL, 0), "exceptions": (THROWING, 7), "vectors": (VECTORS, 14), "several units": (
+WASI = """(module (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "f") (param i32) (result i32) (call $random (i32.const 0) (local.get 0))))"""
+MODULES = {"wasi": (WASI, 0), "small": (SMALL, 0), "exceptions": (THROWING, 7), "vectors": (VECTORS, 14), "several units": (
     large(50).replace('"f49"', '"f"'), expected(49, 7))}
 
 
@@ -65,7 +68,7 @@ def test_a_run_then_needs_no_llvm(place, tmp_path, child, mode, name):
     path.write_text(source)
     run = child(f"""
         module = wasm.Module({str(path)!r}, engine=wasm.Engine(mode={mode!r}))
-        inst = wasm.Instance(module, {{"env": {{"log": lambda x: None}}}})
+        inst = wasm.Instance(module, {{**wasm.Wasi(), "env": {{"log": lambda x: None}}}})
         print(inst.exports.f(7), "llvmlite" in sys.modules)""", PYJIT_WASM_CACHE=str(place))
     assert (run.stdout, run.stderr) == (f"{result} False\n", "")
     assert sorted(os.listdir(place)) == before

@@ -8,6 +8,7 @@ import struct
 import pyjit_wasm as wasm
 from modes import engine
 from pyjit_wasm.wasi import abi
+from pyjit_wasm.wasi.direct import DirectCall
 
 CORE_TYPES = {"I": "i32", "Q": "i64", "q": "i64"}
 PAGES = 2
@@ -170,14 +171,31 @@ def _module(mode, source):
     return wasm.Module(source, engine=engine(mode))
 
 
-class PyjitGuest(Guest):
-    """The module in this package; `wasi` is the Wasi, made with `options` if none is given."""
+class ByPython:
+    """A WASI function without its generated code."""
 
-    def __init__(self, mode="interp", unstable=False, wasi=None, **options):
+    def __init__(self, call):
+        self.call = call
+
+    def __wasm_import__(self, functype, importer):
+        made = self.call.__wasm_import__(functype, importer)
+        return made.python if isinstance(made, DirectCall) else made
+
+
+def by_python(wasi):
+    """The imports that a Wasi is, without generated code."""
+    return {module: {name: ByPython(call) for name, call in calls.items()} for module, calls in wasi.imports().items()}
+
+
+class PyjitGuest(Guest):
+    """The module in this package; `wasi` is the Wasi, made with `options` if none is given. `direct`: generated code answers
+    what it can."""
+
+    def __init__(self, mode="interp", unstable=False, wasi=None, direct=True, **options):
         names = [n for n in abi.SIGNATURES if not unstable or n not in abi.UNSTABLE_ABSENT]
         source = wrapper(names, "wasi_unstable" if unstable else "wasi_snapshot_preview1")
         self.wasi = wasi or wasm.Wasi(**options)
-        self.instance = wasm.Instance(_module(mode, source), imports=self.wasi)
+        self.instance = wasm.Instance(_module(mode, source), imports=self.wasi if direct else by_python(self.wasi))
         self.memory = self.instance.exports.memory
         self.functions = {name: self.instance.exports[name] for name in names}
 

@@ -22,6 +22,9 @@ CHECKED = "tyz"
 _REFERENCE = ("rt", "xy", "ez")
 LLVM |= {letter: "i64" for letter in REFERENCE_KIND}
 
+# the WASI functions of `codegen.wasi_calls`
+WASI = {"fd_read": "iiii:i", "fd_write": "iiii:i", "clock_time_get": "iIi:i", "random_get": "ii:i"}
+
 
 def reference_kind(valtype):
     """FUNCTIONS, EXTERNALS or EXCEPTIONS."""

@@ -11,6 +11,7 @@ import llvmlite.binding as llvm
 llvm.set_option("", "-x86-cmov-converter=false")
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
+llvm.initialize_native_asmparser()
 
 # for texts without debug information: with some, LLVM writes the tables of stack frames that gdb needs
 _COMPILE_UNIT = """

@@ -164,6 +164,29 @@ def _batch_source(letters):
     return batch.source(letters)
 
 
+_wasi = None
+
+
+def wasi_object(errnos):
+    """The first arguments of `objects.build` for the WASI functions of `codegen.wasi_calls`; `errnos` as there."""
+    def source():
+        from pyjit_wasm.codegen import wasi_calls
+
+        return wasi_calls.source(errnos)
+
+    return "wasi", errnos, source, "full"
+
+
+def load_wasi(errnos):
+    """Those functions by name, loaded once."""
+    global _wasi
+    with loading:
+        if _wasi is None:
+            load_support()
+            _wasi = libc.permanent(loader.load(objects.build(*wasi_object(errnos), use_cache), arena.host, externals))
+    return _wasi.symbols
+
+
 _trampolines = {}
 
 

@@ -1,4 +1,5 @@
 """The signal handlers, as IR: faults of guest code become traps, Ctrl-C reaches guest code anywhere."""
+from pyjit_wasm.codegen.system_calls import if_waiting
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, RUNTIME, THREAD
@@ -123,9 +124,9 @@ def _if_requested(f, thread, then, otherwise):
 
 def interrupt_handler(retry_signal):
     """SIGINT, and the retry signal, which the retry timer sends and who requests an interrupt of an exec_env: run Python's
-    signal handlers in the middle of guest code, look for a request, and unwind if that raises. Elsewhere in a running
-    exec_env: try again in a millisecond. Where Python runs it will look by itself, unless it is just about to enter guest code:
-    a few more tries see to that."""
+    signal handlers in the middle of guest code, look for a request, and unwind if that raises. A system call that
+    generated code waits in is given up. Elsewhere in a running exec_env: try again in a millisecond. Where Python runs it will
+    look by itself, unless it is just about to enter guest code: a few more tries see to that."""
     f = Function("void", "rt_on_interrupt", "i32 %signal, ptr %info, ptr %context")
     f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "tell", "chained")
     f.label("tell")
@@ -155,7 +156,12 @@ def interrupt_handler(retry_signal):
     f.branch(f.let(f"icmp sgt i64 {left}, 0"), "retry", "done")
     f.label("released")
     pc = f.load("i64", "%context", REGISTERS["rip"])
-    f.branch(in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "later")
+    f.branch(in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "host")
+    f.label("host")
+    if_waiting(f, pc, "give_up", "later")
+    f.label("give_up")
+    f.store("ptr", "@rt_system_call_given_up", "%context", REGISTERS["rip"])
+    f.do("br label %done")
     f.label("guest")
     f.do(f"call void @PyEval_RestoreThread(ptr {tstate})")
     f.store("ptr", "null", env, EXEC_ENV.tstate)

@@ -3,7 +3,8 @@
 One object, loaded once per process into the host arena. Everything here is named `rt_*`. Guest code
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
-from pyjit_wasm.codegen import bulk, counting, failures, memory_object, pending, sampling, signal_handlers, tiers, unwinding
+from pyjit_wasm.codegen import (
+    bulk, counting, failures, memory_object, pending, sampling, signal_handlers, system_calls, tiers, unwinding)
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
@@ -66,6 +67,7 @@ declare void @rt_set_error(ptr) nounwind
 declare void @rt_fail(ptr) noreturn nounwind
 declare void @rt_unwind(ptr) noreturn nounwind
 declare void @rt_poll(ptr) nounwind
+declare i64 @rt_system_call(i64, i64, i64, i64) nounwind
 declare i32 @rt_check(ptr) nounwind
 declare void @rt_throw(ptr) cold noreturn nounwind
 declare ptr @rt_new_exception(ptr, i64) nounwind
@@ -294,6 +296,7 @@ def source(retry_signal, sample_signal, mem_offset, head):
     """IR text of the whole support object."""
     handlers = "".join((signal_handlers.fault_handler(), signal_handlers.interrupt_handler(retry_signal),
                         sampling.source(sample_signal)))
-    return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), handlers, check(), service(), exceptions(),
-                    hold_exception(), failures.source(call_python), other_type(), counting.count_call(), bulk.source(),
+    return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
+                    service(), exceptions(), hold_exception(), failures.source(call_python), other_type(),
+                    counting.count_call(), bulk.source(),
                     link_functions(), memory_object.source(mem_offset, head), pending.keep_error()))

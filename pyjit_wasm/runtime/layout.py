@@ -91,6 +91,21 @@ FUNC = Struct(
     "status_ip",
 )
 
+# The FUNC of a WASI function that generated code answers (codegen.wasi_calls).
+WASI_FUNC = Struct(
+    *FUNC.fields,
+    "memory",         # the caller's MEM, 0 if it exports none or Python has to be asked
+    "descriptors",    # DIRECT of each descriptor below config.WASI_DIRECT
+    "python",         # the entry that asks Python, `py_host`, for whatever is unusual
+)
+
+# A descriptor of a WASI guest that is read and written without Python.
+DIRECT = Struct(
+    "read", "write",  # the host descriptor plus 1, 0 where Python has to be asked
+    "calls",          # how many are using it now: its object is not released before they have ended
+    "object",         # PyObject * of the descriptor, whose host descriptor is open as long as it is here
+)
+
 MEM = Struct("base", "bytes", "max_pages", "guarded", "shared", "object")
 TABLE = Struct("elems", "length", "max", "object")
 EXN = Struct("tag", "held", "next")  # the payload follows; `next` of those that are held

@@ -7,8 +7,8 @@ from . import abi
 _MASKS = {"I": 0xFFFF_FFFF, "Q": 0xFFFF_FFFF_FFFF_FFFF, "q": -1}
 
 # the WASI number of every host errno; names are the same, EOPNOTSUPP is ENOTSUP, and EIO stands for the rest
-_ERRNOS = {number: getattr(abi, name, abi.EIO) for number, name in errno.errorcode.items()}
-_ERRNOS[errno.EOPNOTSUPP] = abi.ENOTSUP
+ERRNOS = {number: getattr(abi, name, abi.EIO) for number, name in errno.errorcode.items()}
+ERRNOS[errno.EOPNOTSUPP] = abi.ENOTSUP
 
 
 class Failure(Exception):
@@ -43,4 +43,4 @@ def errno_of(error):
     """The WASI number of an OSError."""
     if error.errno is None and isinstance(error, TimeoutError):    # a socket's own timeout
         return abi.ETIMEDOUT
-    return _ERRNOS.get(error.errno, abi.EIO)
+    return ERRNOS.get(error.errno, abi.EIO)

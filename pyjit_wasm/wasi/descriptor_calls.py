@@ -3,7 +3,7 @@ import time
 
 from . import abi
 from .abi import (
-    ALL_FDFLAGS, ALL_FSTFLAGS, DIRENT, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOTCAPABLE, ENOTDIR, FDSTAT, FILESTAT, PRESTAT,
+    ALL_FDFLAGS, ALL_FSTFLAGS, DIRENT, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOTDIR, FDSTAT, FILESTAT, PRESTAT,
     RIGHT_FD_READ, RIGHT_FD_SEEK, RIGHT_FD_TELL, RIGHT_FD_WRITE, U32, U64)
 from .calls import Failure
 from .guest import buffers, number, span, word
@@ -99,11 +99,7 @@ def fd_close(guest, fd):
 
 def fd_renumber(guest, fd, to):
     """Move the descriptor `fd` to the number `to`, which must be open and is closed first."""
-    descriptors = guest.descriptors
-    descriptor, _ = descriptors[fd], descriptors[to]
-    if fd != to:
-        descriptors.remove(fd)
-        descriptors[to] = descriptor
+    guest.descriptors.move(fd, to)
 
 
 def fd_fdstat_get(guest, fd, stat):
@@ -122,10 +118,7 @@ def fd_fdstat_set_flags(guest, fd, flags):
 
 def fd_fdstat_set_rights(guest, fd, rights, inheriting):
     """Give up all rights but these. Failure(ENOTCAPABLE) for one that it does not have."""
-    descriptor = guest.descriptors[fd]
-    if rights & ~descriptor.rights or inheriting & ~descriptor.inheriting:
-        raise Failure(ENOTCAPABLE)
-    descriptor.rights, descriptor.inheriting = rights, inheriting
+    guest.descriptors.limit(fd, rights, inheriting)
 
 
 def fd_filestat_get(guest, fd, stat, layout=FILESTAT):

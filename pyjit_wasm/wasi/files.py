@@ -47,7 +47,7 @@ class HostFile(Opened):
     guest may change the times and the size."""
 
     __slots__ = ("fileno", "writable", "filetype")
-    applicable = abi.FILE_RIGHTS
+    applicable, direct = abi.FILE_RIGHTS, True
 
     def __init__(self, fileno, writable, rights, inheriting, flags):
         super().__init__(rights, inheriting, flags)

@@ -17,8 +17,11 @@ class Guest:
     def __getattr__(self, name):
         if name != "memory":
             raise AttributeError(name)
-        self.memory = _memory(self._importer.exports)
-        self._importer = None
+        importer = self._importer
+        if importer is not None:    # else another thread has just found it
+            found = exported_memory(importer.exports)
+            self.memory = b"" if found is None else found
+            self._importer = None
         return self.memory
 
     def span(self, offset, length):
@@ -37,14 +40,15 @@ class Guest:
         return path
 
 
-def _memory(exports):
+def exported_memory(exports):
+    """The Memory that is exported as "memory", None if there is none."""
     if "memory" in exports:
         try:
             memoryview(exports["memory"])
         except TypeError:       # something else has that name
-            return b""
+            return None
         return exports["memory"]
-    return b""
+    return None
 
 
 def span(view, offset, length):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _CALLS = {call.__name__: call for module in (process_calls, descriptor_calls, path_calls, socket_calls)
           for call in module.CALLS}
-_MODULES = {
+MODULES = {
     "wasi_snapshot_preview1": _CALLS,
     "wasi_unstable": {name: unstable.CALLS.get(name, call) for name, call in _CALLS.items()
                       if name not in UNSTABLE_ABSENT}}
@@ -67,7 +67,7 @@ class Wasi(Mapping[str, "dict[str, Any]"]):
         streams = input_stream(stdin, 0), output_stream(stdout, 1), output_stream(stderr, 2)
         self._streams = streams
         self._modules = {module: {name: HostCall(self, call, SIGNATURES[name]) for name, call in calls.items()}
-                         for module, calls in _MODULES.items()}
+                         for module, calls in MODULES.items()}
         self.descriptors = DescriptorTable()
         for stream in streams:
             self.descriptors.add(stream)
@@ -138,10 +138,12 @@ class HostCall:
         self._wasi, self._call, self._parameters = wasi, call, parameters
 
     def __wasm_import__(self, functype, importer):
-        guest = Guest(self._wasi, importer)
+        from .direct import DirectCall, is_direct
+        name, guest = self._call.__name__, Guest(self._wasi, importer)
         call = host_function(self._call, guest, self._parameters)
-        quick = QUICK.get(self._call.__name__)
-        return quick(guest, call) if quick else call
+        quick = QUICK.get(name)
+        call = quick(guest, call) if quick else call
+        return DirectCall(name, call, guest.descriptors, importer) if is_direct(name, functype) else call
 
     def __repr__(self):
         return f"<WASI function {self._call.__name__}>"

@@ -67,7 +67,7 @@ class HostInput(Input):
     """Standard input from a host descriptor, which stays open when the guest closes its own."""
 
     __slots__ = ("fileno",)
-    filetype = property(_filetype)
+    filetype, direct = property(_filetype), True
 
     def __init__(self, fileno):
         super().__init__()
@@ -81,7 +81,7 @@ class HostOutput(Output):
     """Standard output or error to a host descriptor, which stays open when the guest closes its own."""
 
     __slots__ = ("fileno",)
-    filetype = property(_filetype)
+    filetype, direct = property(_filetype), True
 
     def __init__(self, fileno):
         super().__init__()
