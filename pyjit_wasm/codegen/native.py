@@ -183,7 +183,8 @@ def load_wasi(errnos):
     with loading:
         if _wasi is None:
             load_support()
-            _wasi = libc.permanent(loader.load(objects.build(*wasi_object(errnos), use_cache), arena.host, externals))
+            data = objects.build(*wasi_object(errnos), use_cache)
+            _wasi = libc.permanent(loader.load(data, arena.host, externals, arrivals.Origin("runtime")))
     return _wasi.symbols
 
 

@@ -19,7 +19,7 @@ from pyjit_wasm.codegen.entries import Entry
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, come_back, give_gil, go_outside, look_for_request, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.codegen.tiers import between_tiers
-from pyjit_wasm.runtime.layout import EXEC_ENV, FUNC, SERVICE, THREAD
+from pyjit_wasm.runtime.layout import FUNC, SERVICE, THREAD
 
 EXTERNAL = """
 @PyExc_OverflowError = external global ptr

@@ -12,7 +12,7 @@ import time
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import libc, process, signals
-from pyjit_wasm.runtime.layout import RING, RUNTIME, SAMPLE, THREAD
+from pyjit_wasm.runtime.layout import RING, RUNTIME, THREAD
 from pyjit_wasm.runtime.services import provides
 
 SENT = -6  # Sample.reason: pthread_kill; a timer otherwise
