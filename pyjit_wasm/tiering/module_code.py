@@ -250,7 +250,7 @@ class ModuleCode:
     def compile(self, plan, reason, compile=None):
         """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
-        with events.making("compile", self.module, sorted(unit.members), reason) as made:
+        with events.making("compile", self.module, sorted({*unit.members, *unit.osr, *unit.batches}), reason) as made:
             data, made["from_cache"] = objects.find(*self.unit_object(unit), self.settings.cache, compile)
             compiled = CompiledUnit(unit, data)
             made["bytes"] = compiled.bytes
