@@ -27,6 +27,7 @@ DEBUG_FILE_SIZE = 1 << 28               # of a file beside a module that has its
 
 COUNTED_CALLEES = 1 << 16               # pairs of indirect call and callee that a counting profile has room for
 SAMPLE_DEPTH = 512                      # words of the innermost stacks in a sample
+PYTHON_STACKS = 100_000                 # different ones that are remembered from one profile to the next
 SAMPLE_RING = 1 << 20                   # buffer for the samples of a thread
 SAMPLE_RINGS = 64                       # threads that are sampled at once
 LISTED_MODULE = 32 << 20                # functions of larger modules are not printed for perf and gdb

@@ -5,6 +5,7 @@ threads that run wasm, or somebody sends it to one. See `codegen.sampling` for w
 """
 import atexit
 import ctypes
+import itertools
 import os
 import sys
 import threading
@@ -27,10 +28,11 @@ _rings, _readers = [], []
 
 
 class PythonStacks:
-    """Python stacks by number, from 1 on: tuples of (code, line), innermost first."""
+    """Python stacks by number, from 1 on: tuples of (code, line), innermost first. Threads and signal handlers may note them at
+    the same time."""
 
     def __init__(self):
-        self._numbers, self._stacks = {}, []
+        self._next, self._numbers, self._stacks = itertools.count(1), {}, {}
 
     def note(self, frame):
         """The number of the stack that ends in a frame."""
@@ -38,15 +40,18 @@ class PythonStacks:
         while frame is not None:
             stack.append((frame.f_code, frame.f_lineno))
             frame = frame.f_back
-        stack = tuple(stack)
-        number = self._numbers.get(stack)
-        if number is None:
-            self._stacks.append(stack)
-            number = self._numbers[stack] = len(self._stacks)
+        number = self._numbers.setdefault(tuple(stack), next(self._next))
+        self._stacks[number] = tuple(stack)
         return number
 
+    def shrink(self):
+        """Forget them if they are very many; what is running may still name some, which are () then."""
+        if len(self._stacks) > config.PYTHON_STACKS:
+            self._numbers.clear()
+            self._stacks.clear()
+
     def __getitem__(self, number):
-        return self._stacks[number - 1] if number else ()
+        return self._stacks.get(number, ())
 
 
 python_stacks = PythonStacks()
@@ -131,6 +136,7 @@ class Session:
             process.put(RUNTIME.sample_python, int(python))
             process.put(RUNTIME.session, next(_numbers))
             looks.clear()
+            python_stacks.shrink()
             atexit.register(self.close)  # Python lets the signal end the process then
             self._timers, self._period, self.asked, self._lock = {}, period, [], threading.Lock()
             if period:
