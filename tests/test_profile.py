@@ -211,7 +211,7 @@ def test_where_time_goes(load):
     with wasm.profile(instance) as p:
         repeat(0.6, lambda: instance.exports.both(200_000))
     found = stacks(p.report)
-    assert found.total() > 200
+    assert found.total() > 60
     assert share(found, "wasm:both", "wasm:long", "wasm:spin") > 0.6
     assert 0.08 < share(found, "wasm:both", "wasm:short", "wasm:spin") < 0.35
     assert share(found, "python:repeat", "python:test_where_time_goes.<locals>.<lambda>", "wasm:both") > 0.9
@@ -258,7 +258,7 @@ def test_other_threads(load):
             thread.join()
     per_thread = collections.Counter(thread for _, thread, stack, _ in p.report.samples.samples
                                      if any(place.name == "spin" for place in stack))
-    assert len(per_thread) == 2 and min(per_thread.values()) > 60
+    assert len(per_thread) == 2 and min(per_thread.values()) > 25
 
 
 def test_results_are_the_same_while_sampled(load):
