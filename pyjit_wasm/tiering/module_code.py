@@ -40,7 +40,7 @@ class ModuleCode:
 
     def __init__(self, module, facts, settings, plain=None, variant=PLAIN):
         self.module, self.facts, self.settings = module, facts, settings
-        self.variant, self._variants = variant, plain._variants if plain else {PLAIN: self}
+        self.variant, self._plain, self._variants = variant, plain, plain._variants if plain else {}
         self.layout = plain.layout if plain else InstanceLayout(module)
         self.explicit = settings.memory_bounds == "explicit"
         self.first = module.imported_funcs
@@ -60,15 +60,18 @@ class ModuleCode:
 
     def in_variant(self, name):
         """The ModuleCode of the same module in a variant."""
+        plain = self._plain or self
+        if name == PLAIN:
+            return plain
         with self.lock:
             if name not in self._variants:
-                self._variants[name] = ModuleCode(self.module, self.facts, self.settings, self._variants[PLAIN], name)
+                self._variants[name] = ModuleCode(self.module, self.facts, self.settings, plain, name)
             return self._variants[name]
 
     @property
     def variants(self):
         """The ModuleCodes that there are of the module."""
-        return list(self._variants.values())
+        return [self._plain or self, *self._variants.values()]
 
     def mode_of(self, instance):
         """The mode in which an instance runs this code."""
