@@ -344,7 +344,8 @@ def test_a_c_program(c_program):
     """The same program has the same counts in all modes, and the same functions take the most time."""
     rounds = 30
     for mode in ("interp", "jit", "tiered"):
-        instance = wasm.Instance(wasm.Module(c_program, engine=wasm.Engine(mode=mode)))
+        engine = wasm.Engine(mode=mode, tier_up_threshold=1, background=False)
+        instance = wasm.Instance(wasm.Module(c_program, engine=engine))
         instance.exports.run(rounds)
         with wasm.profile(instance, counts=True) as p:
             instance.exports.run(rounds)  # compiles code with counters
