@@ -95,6 +95,12 @@ def calls(found, running=True, trap=None):
         yield owner, call
 
 
+def is_native(address):
+    """Whether a return address leads into compiled wasm."""
+    owner = owner_of(address - 1)
+    return owner is not None and owner.is_native and not owner.is_handlers
+
+
 def source_frames(found, running=True, trap=None):
     """The Frames of wasm functions and of what was inlined into them, innermost first; the arguments as of `calls`."""
     return tuple([frame for owner, call in calls(found, running, trap) for frame in resolved(owner, call)])
