@@ -221,14 +221,14 @@ class ModuleCode:
             self.publish(funcidx)
 
     def _translate(self, funcidx):
-        with events.making("translate", self.module, [funcidx], "its first call") as made:
+        with events.Making("translate", self.module, [funcidx], "its first call") as made:
             found = self.kept.get(funcidx) if self.kept else None
-            made["from_cache"] = found is not None
+            made.from_cache = found is not None
             if found is None:
                 found = interpreter(self.explicit).translate(self.module, funcidx, self.layout, self.variant)
                 if self.kept:
                     self.kept.note(funcidx, found)
-            made["bytes"] = found.size
+            made.bytes = found.size
         return found
 
     @functools.cached_property
@@ -253,10 +253,10 @@ class ModuleCode:
     def compile(self, plan, reason, compile=None):
         """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
-        with events.making("compile", self.module, sorted({*unit.members, *unit.osr, *unit.batches}), reason) as made:
-            data, made["from_cache"] = objects.find(*self.unit_object(unit), self.settings.cache, compile)
+        with events.Making("compile", self.module, sorted({*unit.members, *unit.osr, *unit.batches}), reason) as made:
+            data, made.from_cache = objects.find(*self.unit_object(unit), self.settings.cache, compile)
             compiled = CompiledUnit(unit, data)
-            made["bytes"] = compiled.bytes
+            made.bytes = compiled.bytes
         with self.lock:
             self.units.append(compiled)
             self.loops.update(compiled.loops)
