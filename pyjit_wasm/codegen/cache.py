@@ -4,16 +4,18 @@ An entry is native code that will run in this process, so a directory that other
 used, and an entry whose digest does not match is ignored and rebuilt. Writes go to a temporary file
 that is renamed. The place is `$PYJIT_WASM_CACHE` (or "off"), else `$XDG_CACHE_HOME/pyjit_wasm`.
 """
+import functools
 import os
 import sys
 
 from pyjit_wasm import config
 
 try:
-    from _blake2 import blake2s  # hashlib would load OpenSSL
+    from _blake2 import blake2b  # hashlib would load OpenSSL
 except ImportError:
-    from hashlib import blake2s
+    from hashlib import blake2b
 
+_hash = functools.partial(blake2b, digest_size=32)
 _MAGIC = b"pyjit_wasm object 1\n"
 _HEADER = len(_MAGIC) + 32
 _package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -72,7 +74,7 @@ def _environment_digest():
     """Changes with this package's sources, llvmlite, Python and the processor."""
     global _digest
     if _digest is None:
-        state = blake2s(sys.version.encode())
+        state = _hash(sys.version.encode())
         for folder in ("", "opcodes", "binary", "codegen", "interp", "runtime", "frames"):
             for entry in sorted(os.scandir(os.path.join(_package, folder)), key=lambda e: e.name):
                 if entry.name.endswith(".py"):
@@ -102,12 +104,12 @@ def _processor():
 
 def digest(data):
     """32 bytes that stand for `data`."""
-    return blake2s(data).digest()
+    return _hash(data).digest()
 
 
 def key(*parts):
     """File name for what is made from `parts` (bytes or str) in this environment."""
-    state = blake2s(_environment_digest())
+    state = _hash(_environment_digest())
     for part in parts:
         part = part.encode() if isinstance(part, str) else part
         state.update(len(part).to_bytes(8, "little"))
