@@ -1,9 +1,14 @@
 """Interleaved measurement: every contestant once a round, the first one changing from round to round."""
 import math
+import os
 import statistics
 import sys
 from dataclasses import dataclass, field
 from typing import Callable, Mapping, Sequence
+
+
+# child processes keep the bytecode of what they import, as anybody's do: warm starts are measured
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @dataclass
