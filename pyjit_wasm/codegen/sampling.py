@@ -31,54 +31,7 @@ def source(signal):
     _note_python(f, thread, env, runs_guest)
     sample = _room(f, ring)
     to = f.at(sample, SAMPLE.size)
-    f.branch(waits, "waits", "inside")
-    f.label("inside")
-    f.branch(in_guest, "guest", "runtime")
-    f.label("guest")
-    handlers = "false"
-    for low, high in HANDLER_RANGES:
-        inside = in_range(f, f.let(f"ptrtoint ptr {pc} to i64"), low, high)
-        handlers = f.let(f"or i1 {handlers}, {inside}")
-    f.branch(handlers, "interpreted", "native")
-    f.label("interpreted")
-    f.store("ptr", ip, to)
-    interpreted = walk_from(f, env, None, to, 1, config.SAMPLE_DEPTH, rsp, "null", ifp, "true")
-    f.do("br label %interpreted.done")
-    f.label("interpreted.done")
-    f.do("br label %walked")
-    f.label("native")
-    behind = f.at(pc, 1)  # walks look up return addresses less one
-    code = f.load("i32", pc)
-    for index, (first, mask, _) in enumerate(_FRAMELESS):
-        like = f.let(f"icmp eq i32 {f.let(f'and i32 {code}, {mask}')}, {first}")
-        f.branch(like, f"frameless{index}", f"framed{index}")
-        f.label(f"framed{index}")
-    framed = walk_from(f, env, None, to, 0, config.SAMPLE_DEPTH, rsp, behind, rbp, "false")
-    f.do("br label %framed.done")
-    f.label("framed.done")
-    f.do("br label %walked")
-    counts = []
-    for index, (_, _, place) in enumerate(_FRAMELESS):
-        f.label(f"frameless{index}")
-        f.store("ptr", behind, to)
-        caller = f.load("ptr", rsp, place)
-        counts.append(walk_from(f, env, None, to, 1, config.SAMPLE_DEPTH, rsp, caller, rbp, "false"))
-        f.do(f"br label %frameless{index}.done")
-        f.label(f"frameless{index}.done")
-        f.do("br label %walked")
-    f.label("runtime")
-    runtime = walk_from(f, env, None, to, 0, config.SAMPLE_DEPTH, rsp, pc, rbp, "false")
-    f.do("br label %runtime.done")
-    f.label("runtime.done")
-    f.do("br label %walked")
-    f.label("waits")
-    f.do("br label %walked")
-    f.label("walked")
-    arrivals = [(0, "waits", SAMPLED.outside), (interpreted, "interpreted.done", SAMPLED.interpreted),
-                (framed, "framed.done", SAMPLED.native), (runtime, "runtime.done", SAMPLED.runtime)]
-    arrivals += [(n, f"frameless{i}.done", SAMPLED.native) for i, n in enumerate(counts)]
-    n = f.let("phi i64 " + ", ".join(f"[ {n}, %{block} ]" for n, block, _ in arrivals))
-    where = f.let("phi i64 " + ", ".join(f"[ {state}, %{block} ]" for _, block, state in arrivals))
+    n, where = _innermost(f, env, to, waits, in_guest, pc, rsp, rbp, ip, ifp)
     total = f.let(f"call i64 @rt_outer(ptr {thread}, ptr {to}, i64 {n}, i64 {config.SAMPLE_DEPTH})")
     f.do(f"call i32 @clock_gettime(i32 {_CLOCK_MONOTONIC}, ptr {words})")
     seconds = f.let(f"mul i64 {f.load('i64', words)}, 1000000000")
@@ -95,6 +48,49 @@ def source(signal):
     f.label("done")
     f.do("ret void")
     return str(f)
+
+
+def _innermost(f, env, to, waits, in_guest, pc, rsp, rbp, ip, ifp):
+    """Write the stack of wasm that runs, if any does; how many words there are, and one of SAMPLED."""
+    f.branch(waits, "waits", "inside")
+    f.label("inside")
+    f.branch(in_guest, "guest", "runtime")
+    f.label("guest")
+    address, handlers = f.let(f"ptrtoint ptr {pc} to i64"), "false"
+    for low, high in HANDLER_RANGES:
+        handlers = f.let(f"or i1 {handlers}, {in_range(f, address, low, high)}")
+    f.branch(handlers, "interpreted", "native")
+    f.label("interpreted")
+    f.store("ptr", ip, to)
+    interpreted = walk_from(f, env, None, to, 1, config.SAMPLE_DEPTH, rsp, "null", ifp, "true")
+    f.do("br label %walked")
+    f.label("native")
+    behind = f.at(pc, 1)  # walks look up return addresses less one
+    f.store("ptr", behind, to)
+    frameless, caller = _without_frame(f, pc, rsp)
+    start, first = f.let(f"zext i1 {frameless} to i64"), f.let(f"select i1 {frameless}, ptr {caller}, ptr {behind}")
+    native = walk_from(f, env, None, to, start, config.SAMPLE_DEPTH, rsp, first, rbp, "false")
+    f.do("br label %walked")
+    f.label("runtime")
+    runtime = walk_from(f, env, None, to, 0, config.SAMPLE_DEPTH, rsp, pc, rbp, "false")
+    f.do("br label %walked")
+    f.label("waits")
+    f.do("br label %walked")
+    f.label("walked")
+    arrivals = ((0, "waits", SAMPLED.outside), (interpreted, "interpreted", SAMPLED.interpreted),
+                (native, "native", SAMPLED.native), (runtime, "runtime", SAMPLED.runtime))
+    return (f.let("phi i64 " + ", ".join(f"[ {n}, %{block} ]" for n, block, _ in arrivals)),
+            f.let("phi i64 " + ", ".join(f"[ {state}, %{block} ]" for _, block, state in arrivals)))
+
+
+def _without_frame(f, pc, rsp):
+    """(i1: the function at `pc` has no frame now, its return address if so)."""
+    code, frameless, caller = f.load("i32", pc), "false", "null"
+    for first, mask, place in _FRAMELESS:
+        like = f.let(f"icmp eq i32 {f.let(f'and i32 {code}, {mask}')}, {first}")
+        frameless = f.let(f"or i1 {frameless}, {like}")
+        caller = f.let(f"select i1 {like}, ptr {f.load('ptr', rsp, place)}, ptr {caller}")
+    return frameless, caller
 
 
 HANDLER_RANGES = ((RUNTIME.handlers_lo, RUNTIME.handlers_hi), (RUNTIME.vectors_lo, RUNTIME.vectors_hi),

@@ -23,7 +23,7 @@ _PATIENCE = 1.0     # seconds to wait for a thread that is asked for one sample
 
 _state = threading.Lock()   # held while a session begins or ends
 _asking = threading.Lock()  # while a thread is asked
-_numbers = iter(range(1, 1 << 62))
+_numbers = itertools.count(1)
 _rings, _readers = [], []
 
 
@@ -40,8 +40,9 @@ class PythonStacks:
         while frame is not None:
             stack.append((frame.f_code, frame.f_lineno))
             frame = frame.f_back
-        number = self._numbers.setdefault(tuple(stack), next(self._next))
-        self._stacks[number] = tuple(stack)
+        stack = tuple(stack)
+        number = self._numbers.setdefault(stack, next(self._next))
+        self._stacks[number] = stack
         return number
 
     def shrink(self):
@@ -126,6 +127,7 @@ class Session:
     that are asked. `python`: with Python stacks. RuntimeError if another one is open that takes samples by itself."""
 
     def __init__(self, period=None, python=False):
+        self._timers, self._period, self.asked, self._lock = {}, period, [], threading.Lock()
         with _state:
             if not _rings:
                 _prepare()
@@ -138,7 +140,6 @@ class Session:
             looks.clear()
             python_stacks.shrink()
             atexit.register(self.close)  # Python lets the signal end the process then
-            self._timers, self._period, self.asked, self._lock = {}, period, [], threading.Lock()
             if period:
                 process.on_new_thread.append(self.watch)
                 for thread in list(process.threads):
