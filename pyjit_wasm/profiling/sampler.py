@@ -11,8 +11,7 @@ _PAUSE = 0.1    # seconds between two looks at the buffers: they hold some thous
 
 
 class Sampler:
-    """Samples `rate` times a second, of wall-clock time, each thread that runs wasm. `lost`: samples for which there was no
-    room."""
+    """Samples `rate` times a second, of wall-clock time, each thread that runs wasm."""
 
     def __init__(self, rate, python):
         self._period = round(1e9 / rate)
@@ -41,7 +40,6 @@ class Sampler:
         self._take(self._session.close())
         self._ends.set()
         self._thread.join()
-        self.lost = self._session.lost
         taken = sorted(sample for sample in self._raw if sample[0] <= end)
         looks = _looks_of(taken, list(samples.looks))
         seen, known = [], {}

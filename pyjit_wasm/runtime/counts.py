@@ -109,11 +109,6 @@ class Counters:
                     found[op.mnemonic] += count
         return {mnemonic: count for mnemonic, count in found.items() if count}
 
-    @property
-    def lost(self):
-        """Indirect calls that the table had no place for."""
-        return self._words[0]
-
     def _body(self, funcidx):
         code = self._module.codes[funcidx - self._first]
         return instructions(self._module, code.start, code.end)

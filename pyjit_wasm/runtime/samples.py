@@ -77,7 +77,6 @@ class _Ring:
         self._words = (ctypes.c_uint64 * _CAPACITY).from_address(address + RING.size)
 
     thread = property(lambda self: self._head[RING.thread // 8])
-    lost = property(lambda self: self._head[RING.lost // 8])
 
     def read(self):
         """The Samples that came since the last time."""
@@ -161,11 +160,6 @@ class Session:
             if sample.reason == SENT:
                 self.asked.append(sample)
         return [sample for sample in found if sample.reason != SENT]
-
-    @property
-    def lost(self):
-        """How many samples there was no room for."""
-        return sum(ring.lost for ring in _rings)
 
     def close(self):
         """Take no more samples; the last ones."""
