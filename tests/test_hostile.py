@@ -13,7 +13,7 @@ import hostile
 
 CORRUPTIONS = int(os.environ.get("HOSTILE_CORRUPTIONS", 1500))
 SHARES = {"interp": 1, "tiered": 5, "jit": 10}     # one in so many: compiling takes its time
-PROCESSES, TIMEOUT = 2, 1800
+PROCESSES, TIMEOUT = 2, 600 + CORRUPTIONS // 4  # seconds
 
 
 def worker(what, first, stop, progress):
