@@ -38,8 +38,9 @@ class Precompiled:
 def precompile(module: Module, jobs: int | None = None,
                progress: Callable[[int, int], object] | None = None) -> Precompiled:
     """Fill the cache for a module in the mode and with the settings of its engine, in `jobs` processes (default: one for each
-    processor that this one may use). In mode "jit" that is every function; in the others the interpreter, because what is
-    hot is not known, and threaded code of large modules, which is written when the module goes. All have what calls need.
+    processor that this one may use). In modes "jit" and "tiered" that is native code of every function; in "interp" and
+    "tiered" the interpreter; in "interp" the threaded code of large modules, which is written when the module goes. All have
+    what calls need.
     `progress` is called with how many objects are done and how many there are.
 
     Raises ValueError if the cache is off, RuntimeError if its directory cannot be used, UnsupportedError, and InternalError
@@ -58,20 +59,23 @@ def precompile(module: Module, jobs: int | None = None,
     for done, size in enumerate(_compiled(missing, jobs or len(os.sched_getaffinity(0))), len(parts) - len(missing) + 1):
         compiled += size
         progress(done, len(parts))
-    if module.engine.mode != "jit" and module.code.kept is not None:
+    interpreted = module.engine.mode == "interp"
+    if not interpreted:
+        cache.store(module.code.ahead_entry, b"")
+    elif module.code.kept_threaded is not None:
         for funcidx in range(module.code.first, len(module.syntax.funcs)):
             module.code.translate(funcidx)
-    functions = len(module.syntax.codes) if module.engine.mode == "jit" else 0
+    functions = 0 if interpreted else len(module.syntax.codes)
     return Precompiled(functions, len(parts), len(missing), compiled, time.monotonic() - start)
 
 
 def _parts(module: Module) -> Iterator[tuple]:
     """The first arguments of `objects.build` for all that is needed, the slowest first."""
     code, explicit = module.code, module.code.explicit
-    if module.engine.mode == "jit":
+    if module.engine.mode != "interp":
         for members, entries in {id(unit): unit for unit in code.partition.values()}.values():
             yield code.unit_object(code.unit(members, entries))
-    else:
+    if module.engine.mode != "jit":
         yield interpreter.handlers_object(explicit)
         if SIMD in proposals(module.syntax):
             yield interpreter.vectors_object(explicit)

@@ -8,7 +8,7 @@ import pytest
 
 import pyjit_wasm as wasm
 from pyjit_wasm.binary.decode import decode
-from pyjit_wasm.codegen import kernels
+from pyjit_wasm.codegen import kernel_text, kernels
 from pyjit_wasm.errors import DecodeError, InternalError, ValidationError
 from pyjit_wasm.text import assemble
 from pyjit_wasm.valid import validate
@@ -180,4 +180,4 @@ def test_what_is_no_kernel():
         return len(a)
     for function in (pairs, foreign):
         with pytest.raises(InternalError):
-            kernels.source(function)
+            kernel_text.source(function)

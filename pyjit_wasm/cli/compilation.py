@@ -11,15 +11,16 @@ from .sources import load, naming
 KINDS = {"unit": "functions of modules", "signature": "trampolines of signatures", "statuses": "the same, with exceptions",
          "handlers": "the interpreter", "vectors": "the interpreter's vector instructions",
          "support": "the runtime's routines", "threaded": "the interpreter's code of large modules",
+         "native": "native code of large modules that was run", "ahead": "notes of what is compiled",
          "kernel": "checks of large modules", "c calls": "trampolines for C and numba", "thunk": "C function pointers",
          "batch": "loops over arrays", "": "of older versions"}
 
 
 @click.command("compile", cls=Command, examples=(
-    ("pyjit-wasm compile prog.wasm && pyjit-wasm run --mode jit prog.wasm", "Compile a program, and run it without waiting."),
+    ("pyjit-wasm compile prog.wasm && pyjit-wasm run prog.wasm", "Compile a program, and run it without waiting."),
     ("pyjit-wasm compile --jobs 4 --bounds explicit *.wasm", "Four processes, and code for `run --bounds explicit`."),))
-@mode("jit", "For which mode of `run`. jit: all functions; interp, tiered: the interpreter, and its code of large modules; "
-      "what is hot is known only when it runs.")
+@mode("tiered", "For which mode of `run`. tiered: the interpreter and native code of all functions; jit: native code; interp: "
+      "the interpreter, and its code of large modules.")
 @engine_options
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N",
               help="How many processes compile. Default: one for each processor.")

@@ -75,7 +75,7 @@ def _environment_digest():
     global _digest
     if _digest is None:
         state = _hash(sys.version.encode())
-        for folder in ("", "opcodes", "binary", "codegen", "interp", "runtime", "frames"):
+        for folder in ("", "opcodes", "binary", "codegen", "interp", "runtime", "frames", "tiering"):
             for entry in sorted(os.scandir(os.path.join(_package, folder)), key=lambda e: e.name):
                 if entry.name.endswith(".py"):
                     status = entry.stat()

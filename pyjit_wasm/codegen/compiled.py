@@ -1,5 +1,6 @@
 """A compile unit in memory: entry addresses, and the way back from its addresses to wasm."""
 import bisect
+import functools
 import re
 import weakref
 
@@ -48,13 +49,16 @@ class CompiledUnit:
         self.loops = {f: symbols[f"osr{f}"] for f in unit.osr}
         self.batches = {f: symbols[f"{LOOP}{f}"] for f in unit.batches}
         self._start = self._loaded.text[0]
-        self._functions = sorted((address, name) for name, address in symbols.items()
-                                 if _FUNCTION.fullmatch(name))
         trace.register(weakref.ref(self), *self._loaded.text)
 
     def __del__(self, unregister=trace.unregister):
         if hasattr(self, "_start"):
             unregister(self._start)
+
+    @functools.cached_property
+    def _functions(self):
+        """[(address, symbol)] of functions, sorted."""
+        return sorted((address, name) for name, address in self._loaded.symbols.items() if _FUNCTION.fullmatch(name))
 
     def frames_at(self, address, exact, trap):
         """[(funcidx, name, wasm byte offset)], innermost first, of the call before a return address, which

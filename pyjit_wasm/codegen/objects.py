@@ -25,6 +25,15 @@ def find(kind, identity, source, level, use_cache=True, compile=None):
     return data, False
 
 
+class Absent(Exception):
+    """An object is not in the cache."""
+
+
+def absent(source, level):
+    """A `compile` that does not: raises Absent."""
+    raise Absent
+
+
 def _compile_here(source, level):
     from pyjit_wasm.codegen.llvm import compile_ir
 

@@ -292,6 +292,33 @@ done:
 """
 
 
+def relocate():
+    """`rt_relocate(code, places, count, addresses)`: the words at these byte offsets in code, which are numbers, become
+    addresses."""
+    return f"""
+define void @rt_relocate(ptr %code, ptr %places, i64 %count, ptr %addresses) {FRAMED} {{
+  br label %next
+next:
+  %i = phi i64 [ 0, %0 ], [ %i1, %body ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %body, label %done
+body:
+  %place.p = getelementptr i32, ptr %places, i64 %i
+  %place = load i32, ptr %place.p
+  %offset = zext i32 %place to i64
+  %word = getelementptr i8, ptr %code, i64 %offset
+  %number = load i64, ptr %word
+  %address.p = getelementptr ptr, ptr %addresses, i64 %number
+  %address = load ptr, ptr %address.p
+  store ptr %address, ptr %word
+  %i1 = add i64 %i, 1
+  br label %next
+done:
+  ret void
+}}
+"""
+
+
 def source(retry_signal, sample_signal, mem_offset, head):
     """IR text of the whole support object."""
     handlers = "".join((signal_handlers.fault_handler(), signal_handlers.interrupt_handler(retry_signal),
@@ -299,4 +326,4 @@ def source(retry_signal, sample_signal, mem_offset, head):
     return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
                     service(), exceptions(), hold_exception(), failures.source(call_python), other_type(),
                     counting.count_call(), bulk.source(),
-                    link_functions(), memory_object.source(mem_offset, head), pending.keep_error()))
+                    link_functions(), relocate(), memory_object.source(mem_offset, head), pending.keep_error()))

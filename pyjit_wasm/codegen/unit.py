@@ -94,10 +94,19 @@ class Unit:
         code = self.module.codes[funcidx - self.module.imported_funcs]
         return sum(count for count, _ in code.locals) > _LARGE_FRAME
 
+    @property
+    def functions(self):
+        """Those that there is code of, sorted."""
+        return sorted({*self.members, *self.osr, *self.batches})
+
+    @property
+    def plan(self):
+        """What was asked for: members, entries, functions entered at loops, functions called for arrays."""
+        return tuple(sorted(self.members)), tuple(self.entries), tuple(self.osr), tuple(self.batches)
+
     def identity(self):
         """What, besides the module, decides the code: part of the cache key."""
-        return repr((sorted(self.members), self.entries, self.osr, self.batches, self.explicit, self.strict_traps,
-                     self.variant, self.dump_call_stack, self.notes_throws))
+        return repr((self.plan, self.explicit, self.strict_traps, self.variant, self.dump_call_stack, self.notes_throws))
 
     def source(self):
         """IR text. What it takes to write it is imported here: a warm start does without."""

@@ -17,8 +17,8 @@ class Label:
 
     __slots__ = ("position", "patches")
 
-    def __init__(self):
-        self.position, self.patches = None, []
+    def __init__(self, position=None):
+        self.position, self.patches = position, []
 
 
 class Attempt:

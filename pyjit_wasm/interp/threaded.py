@@ -24,21 +24,26 @@ _BEHIND_ENTER = 1   # the instruction from which on the first one of each wasm i
 
 
 class ThreadedCode:
-    """Finished code of one function, of a `variant`: `address`, `size` in bytes, `loops` (how many loop
+    """Finished code of one function, of a `variant`: `address`, `size` in bytes, in a `buffer`; `loops` (how many loop
     headers), `attempts` to catch exceptions. Knows which wasm instruction each of its addresses belongs to:
-    `starts` has the place of every instruction in the code, ascending, `offsets` its byte offset in the module."""
+    `starts` has the place of every instruction in the code, ascending, `offsets` its byte offset in the module. Whoever
+    makes it registers it."""
 
     __slots__ = ("module", "funcidx", "buffer", "address", "size", "starts", "offsets", "loops", "attempts",
                  "layout", "variant", "__weakref__")
     is_handlers, is_native = False, False
 
-    def __init__(self, module, funcidx, layout, code, starts, offsets, loops, attempts, variant=config.PLAIN):
+    def __init__(self, module, funcidx, layout, buffer, place, size, starts, offsets, loops, attempts,
+                 variant=config.PLAIN):
         self.module, self.funcidx, self.variant = module, funcidx, variant
-        self.buffer = ctypes.create_string_buffer(bytes(code), len(code))
-        self.address, self.size = ctypes.addressof(self.buffer), len(code)
+        self.buffer, self.address, self.size = buffer, ctypes.addressof(buffer) + place, size
         self.layout, self.starts, self.offsets = layout, starts, offsets
         self.loops, self.attempts = loops, attempts
-        trace.register(weakref.ref(self), self.address, self.address + self.size)
+
+    @property
+    def range(self):
+        """As `trace.register` takes it."""
+        return weakref.ref(self), self.address, self.address + self.size
 
     def __del__(self, unregister=trace.unregister):
         unregister(self.address)
@@ -169,5 +174,8 @@ def translate(module, funcidx, layout, handlers, variant=config.PLAIN):
     operands.run()
     for place in writer.frame_patches:
         _WORD(writer.code, place, 8 * operands.frame_slots)
-    return ThreadedCode(module, funcidx, layout, writer.code, writer.starts, writer.offsets, operands.loops, operands.attempts,
-                        variant)
+    size = len(writer.code)
+    code = ThreadedCode(module, funcidx, layout, ctypes.create_string_buffer(bytes(writer.code), size), 0, size, writer.starts,
+                        writer.offsets, operands.loops, operands.attempts, variant)
+    trace.register(*code.range)
+    return code

@@ -149,7 +149,7 @@ def _code(code):
     for variant in code.variants:
         for made in list(variant.threaded.values()):
             if made != TOO_LARGE:
-                found["threaded"] += made.size + sys.getsizeof(made.starts) + sys.getsizeof(made.offsets)
+                found["threaded"] += made.size + 2 * len(made.starts) * made.starts.itemsize
         for unit in list(variant.units):
             found["native"] += unit.bytes
             found["debug information"] += unit.object_bytes
@@ -157,14 +157,12 @@ def _code(code):
 
 
 def _cached(code):
-    """Bytes on disk of the units that are loaded, and of threaded code."""
+    """Bytes on disk of the units that are loaded, and of what is kept as a whole."""
     if not code.settings.cache:
         return 0
     names = [objects.entry(*code.unit_object(code.unit(unit.members, unit.entries, unit.loops, unit.batches))[:2])
              for unit in list(code.units)]
-    kept = vars(code).get("kept")   # looking for it would read it
-    if kept is not None:
-        names.append(kept.name)
+    names += [kept.name for name in ("kept_threaded", "kept_native") if (kept := vars(code).get(name))]   # what was looked for
     return sum(map(cache.size, names))
 
 

@@ -16,6 +16,11 @@ _lock = allocate_lock()
 
 def register(owner, start, end):
     """`owner()`, a weak reference, answers for code addresses in [start, end): see `frames`."""
+    register_all([(owner, start, end)])
+
+
+def register_all(owners):
+    """The same for each (owner, start, end)."""
     global _ranges
     with _lock:
         ranges = _ranges.copy()
@@ -24,7 +29,8 @@ def register(owner, start, end):
             place = bisect.bisect_left(ranges, (dead,))
             if place < len(ranges) and ranges[place][0] == dead:
                 del ranges[place]
-        bisect.insort(ranges, (start, end, owner, {}))
+        for owner, start, end in owners:
+            bisect.insort(ranges, (start, end, owner, {}))
         _ranges = ranges
 
 

@@ -30,10 +30,11 @@ def prepare(func, _from_interpreter, _):
     code = instance.code
     arguments = _arguments(code.module.funcs[funcidx].comp)
     with code.lock:
-        if code.mode_of(instance) == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
+        mode = code.mode_of(instance)
+        if mode == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
             if funcidx not in code.native:
                 code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)")
-        else:
+        elif mode == "interp" or not code.take_compiled(funcidx):
             code.translate(funcidx)
         code.instances.add(instance)  # of garbage that a finalizer calls the weak reference is gone
         code.publish(funcidx)

@@ -119,6 +119,7 @@ class ModuleCode:
         """The FUNC array of a new instance in `mode`, `inst` left open; kept current by `publish`."""
         found = self._templates.get(mode)
         if found is None:
+            self._recall(mode)
             found = self._templates[mode] = self._not_ready(mode)
             for funcidx in {*self.native, *self.threaded}:
                 self._write(found, funcidx, mode)
@@ -189,6 +190,7 @@ class ModuleCode:
     def switch_mode(self, instance):
         """Bring an instance's FUNC array to its `mode`; calls in progress go on as they are."""
         with self.lock:
+            self._recall(self.mode_of(instance))
             self._switch(instance, range(self.first, len(self.module.funcs)))
 
     def adopt(self, instance):
@@ -222,23 +224,52 @@ class ModuleCode:
 
     def _translate(self, funcidx):
         with events.Making("translate", self.module, [funcidx], "its first call") as made:
-            found = self.kept.get(funcidx) if self.kept else None
-            made.from_cache = found is not None
-            if found is None:
-                found = interpreter(self.explicit).translate(self.module, funcidx, self.layout, self.variant)
-                if self.kept:
-                    self.kept.note(funcidx, found)
+            found = interpreter(self.explicit).translate(self.module, funcidx, self.layout, self.variant)
             made.bytes = found.size
+        if self.kept_threaded:
+            self.kept_threaded.new.append(found)
         return found
 
     @functools.cached_property
-    def kept(self):
+    def kept_threaded(self):
         """What is kept on disk of its threaded code, None of small modules."""
+        return self._kept("KeptThreaded")
+
+    @functools.cached_property
+    def kept_native(self):
+        """What is kept on disk of its units, None of small modules."""
+        return self._kept("KeptNative")
+
+    def _kept(self, kind):
         if self.variant or not self.settings.cache or len(self.module.data) < config.KEPT_CODE:
             return None
-        from pyjit_wasm.tiering.kept_code import KeptCode
+        from pyjit_wasm.tiering import kept_code
 
-        return KeptCode(self)
+        return getattr(kept_code, kind)(self)
+
+    def _recall(self, mode):
+        """Take in what is kept of the code that a mode runs."""
+        if mode != "interp" and self.kept_native:
+            for plan, reason, data in self.kept_native.recall():
+                if any(not have.keys() >= set(wanted) for have, wanted in zip((self.native, self.loops, self.batches), plan[1:])):
+                    self._add(CompiledUnit(self.unit(*plan), data), reason + ", in an earlier run")
+        if mode != "jit" and self.kept_threaded:
+            self.threaded.update((made.funcidx, made) for made in self.kept_threaded.recall(self, self.native))
+
+    @property
+    def native_identity(self):
+        """Stands for the module's bytes and for what its native code is made with, in cache keys."""
+        return self.digest + self.unit((), ()).identity().encode()
+
+    @property
+    def ahead_entry(self):
+        """The cache's entry that says that all units of the partition were compiled ahead of time."""
+        return objects.entry("ahead", self.native_identity)
+
+    @functools.cached_property
+    def ahead(self):
+        """Whether they were."""
+        return not self.variant and self.settings.cache and cache.fetch(self.ahead_entry) is not None
 
     def unit(self, members, entries, loops=(), batches=()):
         variant = PLAIN if self.variant == STEPPING else self.variant   # compiled are functions that cannot be stepped through
@@ -253,20 +284,37 @@ class ModuleCode:
     def compile(self, plan, reason, compile=None):
         """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
-        with events.Making("compile", self.module, sorted({*unit.members, *unit.osr, *unit.batches}), reason) as made:
+        with events.Making("compile", self.module, unit.functions, reason) as made:
             data, made.from_cache = objects.find(*self.unit_object(unit), self.settings.cache, compile)
             compiled = CompiledUnit(unit, data)
             made.bytes = compiled.bytes
+        if self.kept_native:
+            self.kept_native.new.append((unit.plan, reason, data))
         with self.lock:
-            self.units.append(compiled)
-            self.loops.update(compiled.loops)
-            self.batches.update(compiled.batches)
-            for funcidx, entry in compiled.entries.items():
-                if funcidx not in self.native:
-                    self.native[funcidx] = entry
-                    self.reasons[funcidx] = reason
-                    self.publish(funcidx)
+            self._add(compiled, reason)
+            for funcidx in compiled.entries:
+                self.publish(funcidx)
             self._tell(compiled.loops)
+
+    def take_compiled(self, funcidx):
+        """In mode tiered, when a function is first called: take in its unit if it was compiled ahead of time. Whether it was; it
+        may have left the cache since."""
+        if not self.ahead:
+            return False
+        try:
+            self.compile(units.lazy(self, funcidx), "compiled ahead of time", objects.absent)
+        except objects.Absent:
+            return False
+        return True
+
+    def _add(self, compiled, reason):
+        """A CompiledUnit is there."""
+        self.units.append(compiled)
+        self.loops.update(compiled.loops)
+        self.batches.update(compiled.batches)
+        for funcidx, entry in compiled.entries.items():
+            if funcidx not in self.native:
+                self.native[funcidx], self.reasons[funcidx] = entry, reason
 
 
 TOO_LARGE = "too large"
