@@ -61,9 +61,12 @@ class Worker:
 
 
 def main():
-    """Serve until the input ends."""
+    """Serve until the input ends, or the thread that started this process: nobody waits for what is being compiled then."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     from pyjit_wasm.codegen.llvm import compile_ir
+    from pyjit_wasm.runtime import libc
+
+    libc.die_with_parent()
 
     while header := requests.read(_HEADER.size):
         length, level_length = _HEADER.unpack(header)

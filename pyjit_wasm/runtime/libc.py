@@ -9,6 +9,7 @@ pythonapi = ctypes.pythonapi
 PROT_NONE, PROT_RW, PROT_RX = 0, mmap.PROT_READ | mmap.PROT_WRITE, mmap.PROT_READ | mmap.PROT_EXEC
 _PRIVATE_ANONYMOUS_NORESERVE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000
 _MADV_DONTNEED = 4
+_PR_SET_PDEATHSIG, _SIGKILL = 1, 9
 _FAILED = ctypes.c_void_p(-1).value
 MACHINE_PAGE = 4096
 
@@ -53,6 +54,11 @@ def resident(address, size):
     if size and _mincore(address, size, found):
         raise OSError(ctypes.get_errno(), "mincore")
     return found.raw
+
+
+def die_with_parent():
+    """Have the system end this process when the thread ends that started it."""
+    libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
 def symbol(name):

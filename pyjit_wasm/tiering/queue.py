@@ -7,9 +7,12 @@ import collections
 import os
 import threading
 
+from pyjit_wasm import config
+
 
 class CompileQueue:
-    """Requests are (ModuleCode, (funcidx, in_loop), job): `job(compile)` does it, with `compile` as for
+    """What asked first is compiled first, but for large functions, which wait until nothing else does: some take many seconds.
+    Requests are (ModuleCode, (funcidx, in_loop), job): `job(compile)` does it, with `compile` as for
     `objects.build`. What is asked for stands in the ModuleCode's `waiting` until it is done."""
 
     def __init__(self):
@@ -38,14 +41,16 @@ class CompileQueue:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._requests)
-                code, wanted, job = self._requests.popleft()
+                request = min(self._requests, key=_size)
+                self._requests.remove(request)
+                code, wanted, job = request
                 self._busy = True
             try:
                 job(self._compile)
             except Exception as error:  # the guest goes on interpreted; `Function.tier` says why
                 code.failed[wanted[0]] = f"{type(error).__name__}: {error}"
             code.waiting.discard(wanted)
-            del code, job
+            del code, job, request
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
@@ -56,6 +61,12 @@ class CompileQueue:
 
             self._worker = Worker()  # starts while the text is written
         return self._worker.compile(source(), level)
+
+
+def _size(request):
+    """Instructions of the function that is asked for, as far as it matters; others are compiled with it up to that number."""
+    code, (funcidx, _), _ = request
+    return max(code.facts[funcidx - code.first].instructions, config.UNIT_INSTRUCTIONS)
 
 
 queue = CompileQueue()
