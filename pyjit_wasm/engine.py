@@ -210,10 +210,10 @@ def _decode_and_validate(binary):
 
 
 def _in_bulk(binary):
-    from pyjit_wasm.codegen import kernels  # imports `inspect`
+    from pyjit_wasm.codegen import kernels
     from pyjit_wasm.valid.bulk import functions
 
-    module = decode(binary, read_bodies=False)
+    module = decode(binary, kernels.load)
     return module, validate(module, lambda module: functions.check(module, kernels.load(functions.MAIN, *functions.OTHERS)))
 
 

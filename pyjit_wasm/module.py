@@ -75,10 +75,12 @@ class Names(_Record):
 
 
 class Module(_Record):
-    """types: tuple of DefType. imports: tuple of Import. funcs: DefType of every function, tables:
+    """A module. Sequences are tuples, or of a large module make their items when somebody looks (`binary.bulk`).
+
+    types: tuple of DefType. imports: tuple of Import. funcs: DefType of every function, tables:
     TableType, mems: MemType, globals: GlobalType, tags: TagType of every item, imports first.
     codes, table_defs, global_defs: Code, Table, Global of the defined ones. exports, elems, datas:
-    tuples. start: funcidx or None. names: Names. customs: tuple of (name, bytes). data: the binary.
+    tuples. start: funcidx or None. read_names: gives the Names. customs: tuple of (name, bytes). data: the binary.
     declared: frozenset of funcidx that `ref.func` may use (spec 3.4.14). data_count: what the data count section says,
     or None. positions: what is known of the source text (`source.positions`), or None.
 
@@ -86,8 +88,15 @@ class Module(_Record):
     """
 
     __slots__ = ("types", "imports", "funcs", "tables", "mems", "globals", "tags", "codes",
-                 "table_defs", "global_defs", "exports", "elems", "datas", "start", "names",
-                 "customs", "data", "declared", "data_count", "positions")
+                 "table_defs", "global_defs", "exports", "elems", "datas", "start", "read_names",
+                 "customs", "data", "declared", "data_count", "positions", "_names")
+
+    @property
+    def names(self):
+        """The Names, read when they are first wanted."""
+        if not hasattr(self, "_names"):
+            self._names = self.read_names()
+        return self._names
 
     @property
     def imported_funcs(self):

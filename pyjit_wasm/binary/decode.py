@@ -1,7 +1,10 @@
 """decode: the bytes of a module to a `Module` (spec 5.5.16)."""
+from functools import partial
+
+from pyjit_wasm.binary import bulk
 from pyjit_wasm.binary.names import names
 from pyjit_wasm.binary.reader import Reader, truncated
-from pyjit_wasm.binary.sections import SECTIONS, check_size
+from pyjit_wasm.binary.sections import SECTIONS, check_size, frozen
 from pyjit_wasm.errors import DecodeError
 from pyjit_wasm.module import Module
 from pyjit_wasm.opcodes import BY_NAME
@@ -13,12 +16,12 @@ POSITION = {section: position for position, (section, *_) in enumerate(SECTIONS)
 CUSTOM = 0
 
 
-def decode(data, read_bodies=True):
+def decode(data, load_kernel=None):
     """The Module that `data` encodes; raises DecodeError if it is malformed, and ValidationError for
-    a type index without a type. Without `read_bodies` nothing is said about the instructions of functions."""
+    a type index without a type. With `load_kernel` (`codegen.kernels.load`) kernels read the long sections, and nothing is said
+    about the instructions of functions."""
     data = bytes(data)
-    reader = Reader(data)
-    reader.read_bodies = read_bodies
+    reader = bulk.BulkReader(data, load_kernel) if load_kernel else Reader(data)
     _header(reader)
     content = {name: absent for _, name, _, absent in SECTIONS}
     customs = []
@@ -84,9 +87,9 @@ def _module(data, customs, content):
         funcs=space(DefType, content["funcs"]), tables=space(TableType, [t.type for t in tables]),
         mems=space(MemType, content["mems"]), globals=space(GlobalType, [g.type for g in globals_]),
         tags=space(TagType, content["tags"]),
-        codes=tuple(content["codes"]), table_defs=tuple(tables), global_defs=tuple(globals_),
-        exports=tuple(content["exports"]), elems=tuple(content["elems"]), datas=tuple(content["datas"]),
-        start=content["start"], names=names(dict(customs).get("name")), customs=tuple(customs), data=data,
+        codes=frozen(content["codes"]), table_defs=tuple(tables), global_defs=tuple(globals_),
+        exports=tuple(content["exports"]), elems=tuple(content["elems"]), datas=frozen(content["datas"]),
+        start=content["start"], read_names=partial(names, dict(customs).get("name")), customs=tuple(customs), data=data,
         declared=_declared(content), data_count=content["data_count"], positions=None)
 
 
@@ -94,9 +97,14 @@ def _declared(content):
     """The functions that occur outside of function bodies, in exports and constant expressions."""
     ref_func = BY_NAME["ref.func"]
     constants = [t.init for t in content["tables"]] + [g.init for g in content["globals"]]
-    constants += [segment.offset for segment in (*content["elems"], *content["datas"])]
-    for elem in content["elems"]:
-        constants += elem.inits
+    constants += [elem.offset for elem in content["elems"]]
+    if not isinstance(content["datas"], bulk.Datas):
+        constants += [data.offset for data in content["datas"]]
     declared = {export.index for export in content["exports"] if export.kind == "func"}
+    for elem in content["elems"]:
+        if isinstance(elem.inits, bulk.FunctionReferences):
+            declared.update(elem.inits.indices)
+        else:
+            constants += elem.inits
     declared.update(imm for constant in constants if constant for op, imm, _ in constant if op is ref_func)
     return frozenset(declared)

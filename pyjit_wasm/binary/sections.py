@@ -49,7 +49,7 @@ def _elemkind(reader):
     return FUNCREF_NON_NULL
 
 
-def _ref_func(reader):
+def ref_func(reader):
     """A function index, as the constant expression it abbreviates."""
     offset = reader.pos
     return [(BY_NAME["ref.func"], reader.u32(), offset)]
@@ -70,8 +70,8 @@ def elem(reader):
     if flags & EXPRESSIONS:
         elemtype, init = reftype(reader) if typed else FUNCREF, constant
     else:
-        elemtype, init = _elemkind(reader) if typed else FUNCREF_NON_NULL, _ref_func
-    return Elem(elemtype, tuple(reader.vec(init)), mode, index, offset)
+        elemtype, init = _elemkind(reader) if typed else FUNCREF_NON_NULL, ref_func
+    return Elem(elemtype, frozen(reader.vec(init)), mode, index, offset)
 
 
 def _locals(reader):
@@ -115,6 +115,11 @@ def check_size(reader, start, size):
     """Check that what was read from `start` on has its declared size."""
     if reader.pos != start + size:
         raise DecodeError("section size mismatch", start)
+
+
+def frozen(items):
+    """A vector as it stays: a tuple, unless it is a sequence that makes its items."""
+    return tuple(items) if isinstance(items, list) else items
 
 
 def vec_of(item):

@@ -3,10 +3,12 @@ import sys
 from array import array
 
 from pyjit_wasm import module, types
+from pyjit_wasm.binary import bulk
 from pyjit_wasm.valid.bulk.facts import BulkFacts
 from pyjit_wasm.valid.facts import Facts, ModuleFacts
 
-_RECORDS = (module._Record, types._Value, types.DefType, types._Group, Facts, ModuleFacts, BulkFacts)
+_RECORDS = (module._Record, types._Value, types.DefType, types._Group, Facts, ModuleFacts, BulkFacts, bulk.Codes, bulk.Datas,
+            bulk.FunctionReferences)
 _PLAIN = (str, bytes, int, float, array)
 _SEQUENCES = (tuple, list, set, frozenset)
 

@@ -3,6 +3,7 @@ import ctypes
 import weakref
 
 from pyjit_wasm import config
+from pyjit_wasm.binary.bulk import Datas, FunctionReferences
 from pyjit_wasm.errors import Trap, UnsupportedError
 from pyjit_wasm.runtime import ownership, sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
@@ -128,8 +129,7 @@ class ModuleInstance:
 
     def _initialise(self):
         module, layout = self.module, self.layout
-        references = [[self._evaluate(init) for init in elem.inits] if elem.mode != "declarative" else []
-                      for elem in module.elems]
+        references = [self._references(elem.inits) if elem.mode != "declarative" else [] for elem in module.elems]
         for elem, items in zip(module.elems, references):
             if elem.mode == "active":
                 self._write_table(elem, items)
@@ -138,11 +138,23 @@ class ModuleInstance:
                 array = (ctypes.c_uint64 * len(items))(*items)
                 self._elems.append(array)
                 self._span(offset, ctypes.addressof(array), len(items))
-        for offset, data in zip(layout.datas, module.datas):
+        bulk = isinstance(module.datas, Datas)
+        for index in module.datas.passive() if bulk else range(len(module.datas)):
+            data = module.datas[index]
+            if data.mode == "passive" and data.end > data.start:
+                self._span(layout.datas[index], _bytes_address(module.data) + data.start, data.end - data.start)
+        if bulk:
+            self._write_memory(0, module.datas.active())
+            return
+        for data in module.datas:
             if data.mode == "active":
-                self._write_memory(data)
-            elif data.end > data.start:
-                self._span(offset, _bytes_address(module.data) + data.start, data.end - data.start)
+                self._write_memory(data.memory, [(self._evaluate(data.offset), data.start, data.end)])
+
+    def _references(self, inits):
+        """What the expressions of an element segment refer to."""
+        if isinstance(inits, FunctionReferences):
+            return [self.func_address(index) for index in inits.indices]
+        return [self._evaluate(init) for init in inits]
 
     def _span(self, offset, base, length):
         self._put(offset + SPAN.base, base)
@@ -154,12 +166,14 @@ class ModuleInstance:
             raise Trap("out of bounds table access")
         table.write(start, references)
 
-    def _write_memory(self, data):
-        memory, start = self.memories[data.memory], self._evaluate(data.offset)
-        size = data.end - data.start
-        if start + size > memory.bytes:
-            raise Trap("out of bounds memory access")
-        ctypes.memmove(memory.base + start, _bytes_address(self.module.data) + data.start, size)
+    def _write_memory(self, memidx, segments):
+        """Copy parts of the module, (offset in the memory, start, end) each."""
+        source = _bytes_address(self.module.data)
+        for offset, start, end in segments:
+            memory = self.memories[memidx]
+            if offset + end - start > memory.bytes:
+                raise Trap("out of bounds memory access")
+            ctypes.memmove(memory.base + offset, source + start, end - start)
 
 
 def _bytes_address(data):

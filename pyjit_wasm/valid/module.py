@@ -1,4 +1,5 @@
 """Validation of modules (spec 3.5)."""
+from pyjit_wasm.binary.bulk import Datas, FunctionReferences
 from pyjit_wasm.errors import ValidationError
 from pyjit_wasm.types import matches
 from pyjit_wasm.valid.body import lookup
@@ -42,7 +43,7 @@ def check_globals(module, imported):
 
 def check_segments(module):
     for elem in module.elems:
-        for init in elem.inits:
+        for init in _representative(elem.inits, len(module.funcs)):
             check_constant(module, module.globals, init, elem.reftype)
         if elem.mode == "active":
             table = lookup(module.tables, elem.table, "table")
@@ -50,10 +51,17 @@ def check_segments(module):
                 raise ValidationError(f"type mismatch: element segment's type {elem.reftype} does not match "
                                       f"{table.elem}")
             check_constant(module, module.globals, elem.offset, table.addr)
-    for data in module.datas:
+    for data in module.datas.first_active if isinstance(module.datas, Datas) else module.datas:
         if data.mode == "active":
             memory = lookup(module.mems, data.memory, "memory")
             check_constant(module, module.globals, data.offset, memory.addr)
+
+
+def _representative(inits, functions):
+    """Expressions that say whether all are valid: of references to functions that there are, one."""
+    if isinstance(inits, FunctionReferences) and max(inits.indices) < functions:
+        return [inits[0]]
+    return inits
 
 
 def check_start(module):

@@ -32,7 +32,7 @@ def opcode(at: i64, data: u8):
     return -1
 
 
-def expand_locals(at: i64, locals: i32, valtypes: i32, start, count, runs: i32, run, last):
+def expand_locals(at: i64, locals: i32, valtypes: i32, start, count, run_counts: i32, run_types: i32, run, last):
     """Fill in the types of the locals, parameters first. Whether there is room."""
     if count > LOCALS:
         return 0
@@ -41,11 +41,11 @@ def expand_locals(at: i64, locals: i32, valtypes: i32, start, count, runs: i32, 
         locals[total] = valtypes[start + total]
         total += 1
     while run < last:
-        more = runs[2 * run]
+        more = run_counts[run]
         if total + more > LOCALS:
             return 0
         while more > 0:
-            locals[total] = runs[2 * run + 1]
+            locals[total] = run_types[run]
             total += 1
             more -= 1
         run += 1
@@ -94,7 +94,7 @@ def check_body(at: i64, data: u8, ops: i64, sigs: i32, valtypes: i32, types, fun
     return at[POS] == at[LIMIT]
 
 
-def check_bodies(at: i64, data: u8, bodies: i64, count, runs: i32, run_ends: i32, ops: i64, sigs: i32,
+def check_bodies(at: i64, data: u8, bodies: i64, count, run_counts: i32, run_types: i32, run_ends: i32, ops: i64, sigs: i32,
                  valtypes: i32, types, func_sigs: i32, func_refs: i32, func_count, globals: i32, global_count,
                  tables: i32, table_count, mems: i32, mem_count, tags: i32, tag_count, elems: i32, elem_count,
                  data_count, declared: u8, locals: i32, stack: i32, blocks: i32, stamps: i32, calls: i32,
@@ -115,8 +115,8 @@ def check_bodies(at: i64, data: u8, bodies: i64, count, runs: i32, run_ends: i32
         at[COUNT] = 0
         at[FUNCTION] = index + 1
         good = bodies[3 * index + 2] and expand_locals(
-            at, locals, valtypes, sigs[4 * signature + PARAMS], sigs[4 * signature + PARAM_COUNT], runs, run,
-            run_ends[index]) and enter(at, blocks, UNKNOWN, signature) and check_body(
+            at, locals, valtypes, sigs[4 * signature + PARAMS], sigs[4 * signature + PARAM_COUNT], run_counts, run_types,
+            run, run_ends[index]) and enter(at, blocks, UNKNOWN, signature) and check_body(
                 at, data, ops, sigs, valtypes, types, func_sigs, func_refs, func_count, globals, global_count, tables,
                 table_count, mems, mem_count, tags, tag_count, elems, elem_count, data_count, declared, locals, stack, blocks,
                 stamps, calls)

@@ -2,6 +2,7 @@
 import ctypes
 from array import array
 
+from pyjit_wasm.binary import bulk_kernels
 from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.errors import DecodeError
 from pyjit_wasm.valid.bulk import bodies, control, rows, state
@@ -10,8 +11,8 @@ from pyjit_wasm.valid.bulk.tables import Tables, address
 from pyjit_wasm.valid.function import check_function
 
 MAIN = bodies.check_bodies
-OTHERS = tuple(function for part in (state, control, rows, bodies) for function in vars(part).values()
-               if getattr(function, "__module__", None) == part.__name__ and function is not MAIN)
+OTHERS = (bulk_kernels.u32, *[function for part in (state, control, rows, bodies) for function in vars(part).values()
+               if getattr(function, "__module__", None) == part.__name__ and function is not MAIN])
 
 
 def check(module, kernel):
@@ -36,7 +37,7 @@ def _run(module, kernel):
     """Run the kernel: its `out` and `calls`."""
     tables = Tables(module)
     out = array("i", bytes(16 * tables.count))
-    largest = sum(code.end - code.start for code in module.codes) // 2 + 1
+    largest = (sum(tables.bodies[1::3]) - sum(tables.bodies[::3])) // 2 + 1
     calls = (ctypes.c_int32 * largest)()
     work = {"at": array("q", bytes(8 * state.AT)), "locals": array("i", bytes(4 * state.LOCALS)),
             "stack": array("i", bytes(4 * state.STACK)), "blocks": array("i", bytes(16 * state.DEPTH)),

@@ -2,7 +2,7 @@
 
 A type is a number: 0 Unknown, the constants below, and one for every other type of the module, which matches itself alone.
 """
-u8, i32, i64 = "u8", "i32", "i64"    # annotations: arrays of such elements
+from pyjit_wasm.binary.bulk_kernels import LIMIT, POS, i32, i64, u8, u32
 
 I32, I64, F32, F64, V128, FUNCREF, EXTERNREF, EXNREF, EXN = range(1, 10)
 FIRST_OTHER = 16
@@ -25,33 +25,12 @@ FC, FD, FE, OPS = 256, 320, 640, 768
 STACK, DEPTH, LOCALS = 1 << 16, 10_000, 1 << 16     # more operands, blocks, locals: not known here
 
 # the state of validation, words of `at`
-POS, LIMIT, SP, HEIGHT, DEAD, LEVEL, FACTS, COUNT, LOCAL_COUNT, CALLS, FUNCTION = range(11)
+SP, HEIGHT, DEAD, LEVEL, FACTS, COUNT, LOCAL_COUNT, CALLS, FUNCTION = range(2, 11)     # behind POS and LIMIT
 AT = 11
 # a block, words of `blocks`: what began it, the stack's height below it, whether the rest cannot be reached, its signature
 KIND, BELOW, REST_DEAD, SIGNATURE = range(4)
 # a signature, words of `sigs`: where its parameters begin in `valtypes` (-1: no function type), how many, the results
 PARAMS, PARAM_COUNT, RESULTS, RESULT_COUNT = range(4)
-
-
-def u32(at: i64, data: u8):
-    """The next LEB128 number of 32 bits, -1 if it is malformed."""
-    pos = at[POS]
-    limit = at[LIMIT]
-    value = 0
-    shift = 0
-    while pos < limit:
-        byte = data[pos]
-        pos += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            if shift == 28 and byte > 15:
-                return -1
-            at[POS] = pos
-            return value
-        if shift == 28:
-            return -1
-        shift += 7
-    return -1
 
 
 def offset(at: i64, data: u8):

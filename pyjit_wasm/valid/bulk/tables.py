@@ -3,6 +3,8 @@ import ctypes
 from array import array
 
 from pyjit_wasm import types
+from pyjit_wasm.binary.bulk import Codes
+from pyjit_wasm.binary.types import SINGLE_BYTE
 from pyjit_wasm.opcodes import BY_CODE
 from pyjit_wasm.types import FuncType, RefType, defaultable
 from pyjit_wasm.valid.bulk import state
@@ -124,14 +126,20 @@ class Tables:
 
     def _bodies(self, codes):
         self.count = len(codes)
-        self.bodies, self.runs, self.run_ends = array("q"), array("i"), array("i")
+        if isinstance(codes, Codes):
+            self.bodies, self.run_counts, self.run_ends = codes.bodies, codes.run_counts, codes.run_ends
+            numbers = {byte: self.number(SINGLE_BYTE[byte]) for byte in set(codes.run_types)}
+            self.run_types = array("i", [numbers[byte] for byte in codes.run_types])
+            return
+        self.bodies, self.run_counts, self.run_types, self.run_ends = array("q"), array("i"), array("i"), array("i")
         for code in codes:
             plain = True
             for count, valtype in code.locals:
-                self.runs.extend((count, self.number(valtype)))
+                self.run_counts.append(count)
+                self.run_types.append(self.number(valtype))
                 plain = plain and defaultable(valtype)
             self.bodies.extend((code.start, code.end, plain))
-            self.run_ends.append(len(self.runs) // 2)
+            self.run_ends.append(len(self.run_counts))
 
 
 def address(buffer):
