@@ -142,3 +142,13 @@ def test_modes_share_native_code(child, tmp_path):
     assert tiered[0] == "native compiled before its first call (mode jit), in an earlier run"
     assert tiered[1:3] == ["14000 11 5", "native native native"]
     assert native(child, tmp_path, "interp")[:3] == ["interp mode interp", "14000 11 5", "interp interp interp"]
+
+
+def test_compiled_ahead_comes_before_what_was_interpreted(child, tmp_path):
+    assert native(child, tmp_path, "interp")[2] == "interp interp interp"
+    assert native(child, tmp_path, "tiered")[2] == "native interp interp"
+    compiling = NATIVE.replace("print(f.called.tier, f.called.tier.why)",
+                               "from pyjit_wasm.precompilation import precompile; precompile(inst.module)", 1)
+    place = {config.CACHE_VARIABLE: str(tmp_path / "cache")}
+    assert child("MODE = 'tiered'" + compiling, **place).returncode == 0
+    assert native(child, tmp_path, "tiered")[1:3] == ["14000 11 5", "native native native"]

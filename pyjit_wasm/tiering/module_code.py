@@ -253,7 +253,8 @@ class ModuleCode:
             for plan, reason, data in self.kept_native.recall():
                 if any(not have.keys() >= set(wanted) for have, wanted in zip((self.native, self.loops, self.batches), plan[1:])):
                     self._add(CompiledUnit(self.unit(*plan), data), reason + ", in an earlier run")
-        if mode != "jit" and self.kept_threaded:
+        native = mode == "jit" or mode == "tiered" and self.ahead
+        if not native and self.kept_threaded:
             self.threaded.update((made.funcidx, made) for made in self.kept_threaded.recall(self, self.native))
 
     @property
