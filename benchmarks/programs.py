@@ -1,15 +1,17 @@
 """Programs that nobody here wrote, as whole processes: time to the first output, time to the end, peak memory.
 
-    python benchmarks/programs.py [--rounds N] [--out FILE] [NAME...]
+    python benchmarks/programs.py [--rounds N] [--skip CONTESTANT] [--out FILE] [NAME...]
 
 The programs, their inputs and what they must answer are those of tests/program_table.py; every answer is checked.
-`empty` starts with an empty cache, `warm` with what earlier runs left in it. wasmtime-py's Module is compiled each
+`empty` starts with an empty cache, `warm` with what earlier runs left in it, `compiled` with what `pyjit-wasm compile` put
+there and runs after it. wasmtime-py's Module is compiled each
 time, or serialized and deserialized by the program that uses it, or kept in wasmtime's own cache. The end is when
 both outputs are closed and the process has exited; peak memory is without that of worker processes.
 """
 import argparse
 import os
 import selectors
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -26,13 +28,15 @@ import program_downloads  # noqa: E402
 import program_runs  # noqa: E402
 from program_table import BY_NAME, PROGRAMS  # noqa: E402
 
-# name: (how program_child.py runs it, whether what earlier runs kept is there)
+# name: (how program_child.py runs it, whether what earlier runs kept is there, whether it was compiled before them)
 CONTESTANTS = {
-    "tiered, empty": ("tiered", False), "tiered, warm": ("tiered", True), "interp, warm": ("interp", True),
-    "wasmtime": ("wasmtime", False), "wasmtime, serialized": ("wasmtime-serialized", True),
-    "wasmtime, cache": ("wasmtime-cache", True),
+    "tiered, empty": ("tiered", False, False), "tiered, warm": ("tiered", True, False),
+    "tiered, compiled": ("tiered", True, True), "interp, warm": ("interp", True, False),
+    "wasmtime": ("wasmtime", False, False), "wasmtime, serialized": ("wasmtime-serialized", True, False),
+    "wasmtime, cache": ("wasmtime-cache", True, False),
 }
-FIGURES = {"first": "Seconds to the first byte of output", "total": "Seconds to the end", "peak": "Peak memory, MiB"}
+FIGURES = {"first": "Seconds to the first byte of output", "total": "Seconds to the end", "peak": "Peak memory, MiB",
+           "compile": "Seconds that `pyjit-wasm compile` takes, once"}
 WARMING = 2
 
 
@@ -83,12 +87,12 @@ class Contest:
     program: object
     how: str
     warm: bool
+    compiled: bool
     samples: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in FIGURES})
 
     def run(self, cache):
         """The figures of one run. Raises RuntimeError for a wrong answer."""
-        environment = {"PYJIT_WASM_CACHE": str(cache / "pyjit_wasm"), "XDG_CACHE_HOME": str(cache),
-                       "PYTHONPATH": str(TESTS.parent), "PYJIT_WASM_PROGRAMS": str(program_downloads.directory())}
+        environment = self.environment(cache)
         processes = []
 
         def finished(words, given):
@@ -100,9 +104,23 @@ class Contest:
             raise RuntimeError(f"wrong answer: {errors.decode(errors='replace').strip()[-200:]}")
         return processes[0].figures
 
+    @staticmethod
+    def environment(cache):
+        return {"PYJIT_WASM_CACHE": str(cache / "pyjit_wasm"), "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(TESTS.parent),
+                "PYJIT_WASM_PROGRAMS": str(program_downloads.directory())}
+
+    def compile(self, cache):
+        """What a user does once, and for how many seconds."""
+        path, start = program_downloads.unpacked(self.program.package) / self.program.member, perf_counter()
+        subprocess.run([sys.executable, "-m", "pyjit_wasm", "compile", str(path)], check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, **self.environment(cache)})
+        self.samples["compile"].append(perf_counter() - start)
+
     def prepare(self):
         """A measure for rounds.interleave: seconds to the end; the other figures are kept here."""
         kept = tempfile.TemporaryDirectory()
+        if self.compiled:
+            self.compile(Path(kept.name))
         for _ in range(WARMING if self.warm else 0):
             self.run(Path(kept.name))
 
@@ -121,11 +139,11 @@ class Contest:
         return figures["total"]
 
 
-def contest(program, count):
+def contest(program, count, skipped):
     """{contestant: (Contest, Samples)} of one program."""
     rounds.progress(program.name)
     contests = {name: Contest(program, *way) for name, way in CONTESTANTS.items()
-                if program.wasmtime or not name.startswith("wasmtime")}
+                if name not in skipped and (program.wasmtime or not name.startswith("wasmtime"))}
     measured = rounds.interleave({name: entry.prepare for name, entry in contests.items()}, count)
     return {name: (entry, measured[name]) for name, entry in contests.items()}
 
@@ -141,8 +159,9 @@ def cell(entry, figure):
 
 
 def section(results, figure):
-    rows = [[name, *(cell(entries.get(column), figure) for column in CONTESTANTS)] for name, entries in results.items()]
-    return f"## {FIGURES[figure]}\n\n" + report.markdown_table(["program", *CONTESTANTS], rows)
+    columns = [name for name, (_, _, compiled) in CONTESTANTS.items() if figure != "compile" or compiled]
+    rows = [[name, *(cell(entries.get(column), figure) for column in columns)] for name, entries in results.items()]
+    return f"## {FIGURES[figure]}\n\n" + report.markdown_table(["program", *columns], rows)
 
 
 def failures(results):
@@ -154,11 +173,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", metavar="NAME", nargs="*", choices=[[], *BY_NAME], help="default: all of them")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--skip", action="append", default=[], choices=CONTESTANTS, metavar="CONTESTANT")
     parser.add_argument("--out", type=Path, help="default: standard output")
     arguments = parser.parse_args()
     chosen = [BY_NAME[name] for name in arguments.names] or PROGRAMS
-    results = {program.name: contest(program, arguments.rounds) for program in chosen}
-    command = " ".join(["python benchmarks/programs.py", *arguments.names, f"--rounds {arguments.rounds}"])
+    results = {program.name: contest(program, arguments.rounds, arguments.skip) for program in chosen}
+    command = " ".join(["python benchmarks/programs.py", *arguments.names, f"--rounds {arguments.rounds}",
+                        *(f"--skip {shlex.quote(name)}" for name in arguments.skip)])
     parts = [report.heading(command, arguments.rounds), *(section(results, figure) for figure in FIGURES),
              "\n".join(f"- {program.name}: {program.about}" for program in chosen), "\n".join(failures(results))]
     text = "\n\n".join(part for part in parts if part) + "\n"

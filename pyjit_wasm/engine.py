@@ -213,7 +213,7 @@ def _in_bulk(binary):
     from pyjit_wasm.codegen import kernels
     from pyjit_wasm.valid.bulk import functions
 
-    module = decode(binary, kernels.load)
+    module = decode(binary, read_bodies=False, load_kernel=kernels.load)
     return module, validate(module, lambda module: functions.check(module, kernels.load(functions.MAIN, *functions.OTHERS)))
 
 

@@ -111,7 +111,7 @@ def _compiled(parts: list[tuple], jobs: int) -> Iterator[int]:
         workers.append(local.worker)
 
     def build(part: tuple) -> int:
-        return len(objects.build(*part, compile=lambda source, level: local.worker.compile(source(), level)))
+        return len(objects.build(*part, compile=lambda source, level: local.worker.compile(source(), level)).data)
 
     with ThreadPoolExecutor(max(1, min(jobs, len(parts))), initializer=start) as executor:
         try:

@@ -40,7 +40,7 @@ def in_bulk(binary, unknown=None):
             unknown.extend(i for i in range(len(found)) if not found._out[4 * i])
         return found
     try:
-        return list(validate(decode(binary, kernels.load), check))
+        return list(validate(decode(binary, False, kernels.load), check))
     except REFUSED:
         return "refused"
 
@@ -124,7 +124,7 @@ def test_a_large_module(engine, monkeypatch):
 def test_kernels_are_python():
     """Run as they are, on lists, they do the same."""
     binary = assemble(WHAT_THE_SUITE_HAS_FEW_OF)
-    module = decode(binary, kernels.load)
+    module = decode(binary, False, kernels.load)
     native, _ = functions._run(module, kernel())
 
     def interpreted(*arguments):

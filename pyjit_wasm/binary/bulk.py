@@ -86,19 +86,19 @@ class FunctionReferences(Sequence):
 
 
 class BulkReader(Reader):
-    """A Reader that reads long vectors by kernels; `load` is `codegen.kernels.load`. Nothing is said about instructions."""
+    """A Reader that reads long vectors by kernels; `load` is `codegen.kernels.load`."""
 
     __slots__ = ("_load", "_at")
 
     def __init__(self, data, load):
         super().__init__(data)
-        self.read_bodies, self._load = False, load
+        self._load = load
         self._at = array("q", (0, len(data)))
 
     def vec(self, item):
         """A vector of what `item` reads: a list, or for some items a sequence that makes them when somebody looks."""
         read = _BULK.get(item)
-        if read is None:
+        if read is None or read == _codes and self.read_bodies:
             return super().vec(item)
         start, count = self.pos, self.count()
         found = read(self, count) if LEAST <= count <= MOST else None

@@ -16,12 +16,13 @@ POSITION = {section: position for position, (section, *_) in enumerate(SECTIONS)
 CUSTOM = 0
 
 
-def decode(data, load_kernel=None):
+def decode(data, read_bodies=True, load_kernel=None):
     """The Module that `data` encodes; raises DecodeError if it is malformed, and ValidationError for
-    a type index without a type. With `load_kernel` (`codegen.kernels.load`) kernels read the long sections, and nothing is said
-    about the instructions of functions."""
+    a type index without a type. Without `read_bodies` nothing is said about the instructions of functions. With
+    `load_kernel` (`codegen.kernels.load`) kernels read the long sections."""
     data = bytes(data)
     reader = bulk.BulkReader(data, load_kernel) if load_kernel else Reader(data)
+    reader.read_bodies = read_bodies
     _header(reader)
     content = {name: absent for _, name, _, absent in SECTIONS}
     customs = []

@@ -1,4 +1,6 @@
 """Python objects to native values and back, as IR. References go through services."""
+import sys
+
 from pyjit_wasm.codegen.abi import BUFFER_VIEW, CHECKED, REFERENCE_KIND
 from pyjit_wasm.codegen.support import call_python
 from pyjit_wasm.codegen.text import VECTOR
@@ -34,6 +36,28 @@ def unbox(f, letter, value, failed, func, position):
         f.unlikely(f.let(f"icmp uge i64 {shifted}, {3 << 31}"), failed + ".width")
         return f.let(f"trunc i64 {number} to i32")
     return _unsigned_too(f, value, number, suspect, failed)
+
+
+def release(f, value):
+    """Give up a reference to a Python object, as Py_DECREF does; a call of Py_DecRef takes longer. An object begins with the
+    count; since Python 3.12 it has 32 bits and is negative where the object stays."""
+    if hasattr(sys, "gettotalrefcount"):    # a debug build counts more
+        f.do(f"call void @Py_DecRef(ptr {value})")
+        return
+    type = "i64" if sys.version_info < (3, 12) else "i32"
+    gone, kept = f.new_label("gone"), f.new_label("kept")
+    count = f.load(type, value)
+    if type == "i32":
+        mortal = f.new_label("mortal")
+        f.branch(f.let(f"icmp slt i32 {count}, 0"), kept, mortal)
+        f.label(mortal)
+    left = f.let(f"sub {type} {count}, 1")
+    f.store(type, left, value)
+    f.branch(f.let(f"icmp eq {type} {left}, 0"), gone, kept)
+    f.label(gone)
+    f.do(f"call void @_Py_Dealloc(ptr {value})")
+    f.do(f"br label %{kept}")
+    f.label(kept)
 
 
 def _bytes(f, value, failed):

@@ -40,11 +40,11 @@ class CompiledUnit:
 
     is_handlers, is_native = False, True
 
-    def __init__(self, unit, data):
-        self._loaded = loader.load(data, arena.guest, native.externals, _Origin(unit.module))
+    def __init__(self, unit, laid_out):
+        self._loaded = loader.load(laid_out, arena.guest, native.externals, _Origin(unit.module))
         self.module, self._lines = unit.module, None
         symbols = self._loaded.symbols
-        self.members, self.bytes, self.object_bytes = unit.members, self._loaded.size, len(data)
+        self.members, self.bytes, self.object_bytes = unit.members, self._loaded.size, len(laid_out.data)
         self.entries = {f: symbols[f"entry{f}"] for f in unit.entries}
         self.loops = {f: symbols[f"osr{f}"] for f in unit.osr}
         self.batches = {f: symbols[f"{LOOP}{f}"] for f in unit.batches}

@@ -17,8 +17,8 @@ from pyjit_wasm.runtime import arena, arrivals, loader
 def load(main, *others):
     """A ctypes function that runs the kernel `main`, which may call `others`; arrays are given by their addresses."""
     identity = repr([_identity(f) for f in (*others, main)])
-    data = objects.build("kernel", identity, lambda: _source(main, others), "full", native.use_cache)
-    loaded = loader.load(data, arena.host, {}, arrivals.Origin("kernel"))
+    laid_out = objects.build("kernel", identity, lambda: _source(main, others), "full", native.use_cache)
+    loaded = loader.load(laid_out, arena.host, {}, arrivals.Origin("kernel"))
     function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * main.__code__.co_argcount)(loaded.symbols[main.__name__])
     function.loaded = loaded
     return function

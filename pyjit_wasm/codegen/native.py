@@ -87,8 +87,8 @@ class _Trampolines:
         return cls.kind, f"{part} {letters} {CALL_SITE_POINTER}", lambda: cls.source(part, letters), "code"
 
     def _load(self, part):
-        data = objects.build(*self.object(part, self._letters), use_cache)
-        loaded = loader.load(data, arena.host, externals, _trampoline(self._letters))
+        laid_out = objects.build(*self.object(part, self._letters), use_cache)
+        loaded = loader.load(laid_out, arena.host, externals, _trampoline(self._letters))
         self._loaded.append(loaded)
         for name, address in loaded.symbols.items():
             if name == "call_native":
@@ -128,8 +128,8 @@ class CTrampolines:
 
     def __init__(self, letters):
         load_support()
-        data = objects.build("c calls", letters, lambda: _c_calls().source(letters), "code", use_cache)
-        self._loaded = loader.load(data, arena.host, externals, _trampoline(letters))
+        laid_out = objects.build("c calls", letters, lambda: _c_calls().source(letters), "code", use_cache)
+        self._loaded = loader.load(laid_out, arena.host, externals, _trampoline(letters))
         symbols = self._loaded.symbols
         self.njit_enter, self.c_enter = symbols["njit_enter"], symbols.get("c_enter")
 
@@ -144,8 +144,8 @@ def load_thunk(functype, site):
     """A C function of a FuncType that calls the function of the CALL_SITE at address `site`: a Loaded, which gives its
     page back when it dies, with the symbol `thunk`."""
     letters, target = abi.signature(functype), c_trampolines(functype).c_enter
-    data = objects.build("thunk", letters, lambda: _c_calls().thunk(letters), "code", use_cache)
-    return loader.load(data, arena.host, {"site": site, "target": target}, _trampoline(letters))
+    laid_out = objects.build("thunk", letters, lambda: _c_calls().thunk(letters), "code", use_cache)
+    return loader.load(laid_out, arena.host, {"site": site, "target": target}, _trampoline(letters))
 
 
 class Batch:
@@ -153,8 +153,8 @@ class Batch:
 
     def __init__(self, letters):
         load_support()
-        data = objects.build("batch", letters, lambda: _batch_source(letters), "code", use_cache)
-        self._loaded = loader.load(data, arena.host, externals, _trampoline(letters))
+        laid_out = objects.build("batch", letters, lambda: _batch_source(letters), "code", use_cache)
+        self._loaded = loader.load(laid_out, arena.host, externals, _trampoline(letters))
         self.loop = self._loaded.symbols["batch"]
 
 
@@ -183,8 +183,8 @@ def load_wasi(errnos):
     with loading:
         if _wasi is None:
             load_support()
-            data = objects.build(*wasi_object(errnos), use_cache)
-            _wasi = libc.permanent(loader.load(data, arena.host, externals, arrivals.Origin("runtime")))
+            laid_out = objects.build(*wasi_object(errnos), use_cache)
+            _wasi = libc.permanent(loader.load(laid_out, arena.host, externals, arrivals.Origin("runtime")))
     return _wasi.symbols
 
 

@@ -14,7 +14,7 @@ the details. It is `tailcc`: a tail call may replace a frame by one with other p
 """
 from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, layout, pass_arguments, result_type,
                                     take_parameters, take_results)
-from pyjit_wasm.codegen.boxing import box, size_errors, unbox
+from pyjit_wasm.codegen.boxing import box, release, size_errors, unbox
 from pyjit_wasm.codegen.entries import Entry
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, come_back, give_gil, go_outside, look_for_request, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
@@ -148,12 +148,12 @@ def py_host(s):
     result = f.let(f"call ptr @PyObject_Vectorcall(ptr {host}, ptr {f.at(array, 8)}, i64 {count - (1 << 64)}, "
                    "ptr null)")
     for item in boxed:
-        f.do(f"call void @Py_DecRef(ptr {item})")
+        release(f, item)
     f.unlikely(f.let(f"icmp eq ptr {result}, null"), "failed")
     if len(s.results) > 1:
         result = _as_tuple(f, result)
     values = _host_results(f, s, result)
-    f.do(f"call void @Py_DecRef(ptr {result})")
+    release(f, result)
     look_for_request(f, "failed")
     give_gil(f, tstate)
     come_back(f, thread)

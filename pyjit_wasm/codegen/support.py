@@ -41,6 +41,7 @@ declare void @PyErr_Clear() nounwind
 declare void @PyErr_SetString(ptr, ptr) nounwind
 declare i32 @PyErr_ExceptionMatches(ptr) nounwind
 declare void @Py_DecRef(ptr) nounwind
+declare void @_Py_Dealloc(ptr) nounwind
 declare void @Py_IncRef(ptr) nounwind
 declare ptr @PyTuple_New(i64) nounwind
 declare i32 @PyTuple_SetItem(ptr, i64, ptr) nounwind

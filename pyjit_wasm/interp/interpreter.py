@@ -39,9 +39,9 @@ class Interpreter:
 
     def _load(self, description, word):
         """Load handlers, which may link against those there are; note their range in two runtime words."""
-        data = objects.build(*description, native.use_cache)
+        laid_out = objects.build(*description, native.use_cache)
         linkable = {f"h.{name}": address for name, address in self.handlers.items()}
-        loaded = loader.load(data, arena.guest, native.externals | linkable, arrivals.Origin("interp"))
+        loaded = loader.load(laid_out, arena.guest, native.externals | linkable, arrivals.Origin("interp"))
         self._objects.append(loaded)
         symbols = {name[2:]: a for name, a in loaded.symbols.items() if name.startswith("h.")}
         self._addresses = sorted((*self._addresses, *symbols.values()))

@@ -16,6 +16,7 @@ from pyjit_wasm.frames.operands import Attempt, Label
 from pyjit_wasm.interp import threaded
 from pyjit_wasm.interp.interpreter import interpreter
 from pyjit_wasm.runtime import trace
+from pyjit_wasm.runtime.elf import Object
 
 _WORD = struct.Struct("<Q")
 _WORTH_WRITING = 20     # an entry is written again when a function in so many is new
@@ -116,14 +117,15 @@ def _attempts(plain):
 
 
 class KeptNative(_Kept):
-    """Compiled units: (plan as ModuleCode.unit takes it, the reason, the object). `new` has such too."""
+    """Compiled units. The entry: (plan as ModuleCode.unit takes it, the reason, the fields of the elf.Object) of each. `new` has
+    such too."""
 
     def __init__(self, code):
         super().__init__(code, "native", code.native_identity, _write_native)
 
     def recall(self):
-        """What is kept."""
-        return self.take() or []
+        """[(plan, reason, elf.Object)] of what is kept."""
+        return [(plan, reason, Object(*fields)) for plan, reason, fields in self.take() or ()]
 
 
 def _write_native(name, new):

@@ -250,9 +250,9 @@ class ModuleCode:
     def _recall(self, mode):
         """Take in what is kept of the code that a mode runs."""
         if mode != "interp" and self.kept_native:
-            for plan, reason, data in self.kept_native.recall():
+            for plan, reason, laid_out in self.kept_native.recall():
                 if any(not have.keys() >= set(wanted) for have, wanted in zip((self.native, self.loops, self.batches), plan[1:])):
-                    self._add(CompiledUnit(self.unit(*plan), data), reason + ", in an earlier run")
+                    self._add(CompiledUnit(self.unit(*plan), laid_out), reason + ", in an earlier run")
         native = mode == "jit" or mode == "tiered" and self.ahead
         if not native and self.kept_threaded:
             self.threaded.update((made.funcidx, made) for made in self.kept_threaded.recall(self, self.native))
@@ -286,11 +286,11 @@ class ModuleCode:
         """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
         unit = self.unit(*plan)
         with events.Making("compile", self.module, unit.functions, reason) as made:
-            data, made.from_cache = objects.find(*self.unit_object(unit), self.settings.cache, compile)
-            compiled = CompiledUnit(unit, data)
+            laid_out, made.from_cache = objects.find(*self.unit_object(unit), self.settings.cache, compile)
+            compiled = CompiledUnit(unit, laid_out)
             made.bytes = compiled.bytes
         if self.kept_native:
-            self.kept_native.new.append((unit.plan, reason, data))
+            self.kept_native.new.append((unit.plan, reason, laid_out.fields))
         with self.lock:
             self._add(compiled, reason)
             for funcidx in compiled.entries:
