@@ -31,8 +31,8 @@ print(len(translated))
 
 @pytest.fixture
 def run(child, tmp_path):
-    def run(mode, count=60):
-        done = child(f"MODE, COUNT = {mode!r}, {count}" + PROGRAM, **{config.CACHE_VARIABLE: str(tmp_path / "cache")})
+    def run(mode, count=60, more=""):
+        done = child(f"{more}MODE, COUNT = {mode!r}, {count}" + PROGRAM, **{config.CACHE_VARIABLE: str(tmp_path / "cache")})
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
     return run
@@ -152,3 +152,13 @@ def test_compiled_ahead_comes_before_what_was_interpreted(child, tmp_path):
     place = {config.CACHE_VARIABLE: str(tmp_path / "cache")}
     assert child("MODE = 'tiered'" + compiling, **place).returncode == 0
     assert native(child, tmp_path, "tiered")[1:3] == ["14000 11 5", "native native native"]
+
+
+def test_an_entry_does_not_grow_for_ever(run, tmp_path):
+    """What no longer fits is made again in each run."""
+    limit = f"from pyjit_wasm import config; config.KEPT_MOST = {200_000}\n"
+    assert run("interp", 30, limit)[1] == "32"
+    size = max(entry.stat().st_size for entry in (tmp_path / "cache").glob("threaded-*"))
+    assert run("interp", 60, f"from pyjit_wasm import config; config.KEPT_MOST = {size}\n")[1] == "30"
+    assert run("interp", 60)[1] == "30" and run("interp", 60)[1] == "0"
+

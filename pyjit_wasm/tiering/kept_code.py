@@ -2,7 +2,7 @@
 
 An entry of the cache has the threaded code that was translated of one module for one kind of handlers, another one the
 units that were compiled with the same settings. The first instance takes in all of it, so both have only functions that were
-called in some run. What is new is added when the ModuleCode dies, or at exit. (Objects of units are in the cache one by one
+called in some run. What is new is added when the ModuleCode dies, or at exit, until an entry is as large as it may be. (Objects of units are in the cache one by one
 too: that is for functions that no run has called, and for runs that end by a signal.)
 """
 import ctypes
@@ -11,6 +11,7 @@ import struct
 import weakref
 from array import array
 
+from pyjit_wasm import config
 from pyjit_wasm.codegen import cache, native, objects
 from pyjit_wasm.frames.operands import Attempt, Label
 from pyjit_wasm.interp import threaded
@@ -40,6 +41,12 @@ class _Kept:
 def _read(name):
     data = cache.fetch(name)
     return None if data is None else marshal.loads(data)
+
+
+def _write(name, content):
+    data = marshal.dumps(content)
+    if len(data) <= config.KEPT_MOST:
+        cache.store(name, data)
 
 
 class KeptThreaded(_Kept):
@@ -94,7 +101,7 @@ def _write_threaded(name, new, handlers):
         starts.append(made.starts.tobytes())
         offsets.append(made.offsets.tobytes())
         functions.append((made.funcidx, len(code), len(made.starts), made.loops, _plain(made.attempts)))
-    cache.store(name, marshal.dumps((list(numbers), *map(b"".join, (data, starts, offsets)), functions)))
+    _write(name, (list(numbers), *map(b"".join, (data, starts, offsets)), functions))
 
 
 def _plain(attempts):
@@ -133,4 +140,4 @@ def _write_native(name, new):
     known = {plan for plan, _, _ in kept}
     new = [unit for unit in new if unit[0] not in known]
     if new:
-        cache.store(name, marshal.dumps(kept + new))
+        _write(name, kept + new)

@@ -254,8 +254,9 @@ class ModuleCode:
                 if any(not have.keys() >= set(wanted) for have, wanted in zip((self.native, self.loops, self.batches), plan[1:])):
                     self._add(CompiledUnit(self.unit(*plan), laid_out), reason + ", in an earlier run")
         native = mode == "jit" or mode == "tiered" and self.ahead
-        if not native and self.kept_threaded:
-            self.threaded.update((made.funcidx, made) for made in self.kept_threaded.recall(self, self.native))
+        if not native and self.kept_threaded:   # what there is may be running
+            found = self.kept_threaded.recall(self, {*self.native, *self.threaded})
+            self.threaded.update((made.funcidx, made) for made in found)
 
     @property
     def native_identity(self):
