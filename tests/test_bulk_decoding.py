@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conftest import MODES
-from pyjit_wasm.binary import bulk, bulk_kernels
+from pyjit_wasm.binary import bulk, bulk_kernels, bulk_reader
 from pyjit_wasm.binary.decode import decode
 from pyjit_wasm.codegen import kernels
 from pyjit_wasm.errors import DecodeError, Trap, ValidationError
@@ -33,7 +33,7 @@ def large(datas=150, passive=True):
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Short sections too."""
-    monkeypatch.setattr(bulk, "LEAST", 1)
+    monkeypatch.setattr(bulk_reader, "LEAST", 1)
 
 
 def syntax(module):
@@ -143,7 +143,7 @@ def test_kernels_are_python():
     start = decode(binary).datas[0].start - 5
     segments, at = [0] * 12, [start, len(binary)]
     assert bulk_kernels.read_datas(at, binary, 3, segments) and at[0] == len(binary)
-    assert [segments[i] for i in (2, 6, 10)] == [-5, 0, 70000] and segments[7] == bulk_kernels.PASSIVE
+    assert [segments[i] for i in (2, 6, 10)] == [-5, 0, 70000] and segments[7] == bulk.PASSIVE
     for value in (0, 1, -1, 63, 64, -64, -65, 2 ** 31 - 1, -2 ** 31):
         encoded = assemble(f'(module (memory 1) (data (i32.const {value}) ""))')
         place = decode(encoded).datas[0].offset[0][2] + 1

@@ -52,7 +52,7 @@ def failures(directory, name, mode, bounds="guard"):
     with pytest.MonkeyPatch.context() as patch:
         if bounds == "explicit":
             patch.setattr("pyjit_wasm.config.BULK_VALIDATION", 0)
-            patch.setattr("pyjit_wasm.binary.bulk.LEAST", 1)
+            patch.setattr("pyjit_wasm.binary.bulk_reader.LEAST", 1)
         return _failures(directory, name, mode, bounds)
 
 

@@ -1,24 +1,15 @@
-"""The long sections of a large module: read by kernels into arrays, and made into objects one by one when somebody looks."""
-import ctypes
-from array import array
-from collections.abc import Sequence
-
-from pyjit_wasm.binary import bulk_kernels
-from pyjit_wasm.binary.bulk_kernels import DATA, FULL, PASSIVE, POS, UNKNOWN, s32, u32
-from pyjit_wasm.binary.reader import Reader
-from pyjit_wasm.binary.sections import code, data, ref_func
-from pyjit_wasm.binary.types import SINGLE_BYTE, functype
+"""The long sections of a large module as arrays (`binary.bulk_reader`), made into objects one by one when somebody looks."""
+from pyjit_wasm.binary.types import SINGLE_BYTE
 from pyjit_wasm.module import Code, Data
 from pyjit_wasm.opcodes import BY_NAME
-from pyjit_wasm.types import FuncType
 
-LEAST, MOST = 64, 1 << 21   # items of a vector for the kernels: room is made for all that are announced
+DATA = 4        # words of a data segment: start and end of its bytes, offset, place of the offset's expression
+PASSIVE = -1    # that place, of a passive one
 
-_KNOWN = bytes(byte in SINGLE_BYTE for byte in range(256))
 _REF_FUNC, _I32_CONST = BY_NAME["ref.func"], BY_NAME["i32.const"]
 
 
-class Codes(Sequence):
+class Codes:
     """The Codes of a module. `bodies`: start, end, 1 of each; `run_counts`, `run_types` (as bytes of the binary format) of
     the locals of all, those of a function up to its number in `run_ends`."""
 
@@ -40,7 +31,7 @@ class Codes(Sequence):
         return found
 
 
-class Datas(Sequence):
+class Datas:
     """The data segments of a module, all of them passive, or for memory 0 at a constant offset of 32 bits."""
 
     def __init__(self, segments):
@@ -72,7 +63,7 @@ class Datas(Sequence):
         return next(([found] for found in self if found.mode == "active"), [])
 
 
-class FunctionReferences(Sequence):
+class FunctionReferences:
     """The constant expressions of an element segment that is a list of function indices, which are `indices`."""
 
     def __init__(self, indices, places):
@@ -83,78 +74,3 @@ class FunctionReferences(Sequence):
 
     def __getitem__(self, index):
         return [(_REF_FUNC, self.indices[index], self._places[index])]
-
-
-class BulkReader(Reader):
-    """A Reader that reads long vectors by kernels; `load` is `codegen.kernels.load`."""
-
-    __slots__ = ("_load", "_at")
-
-    def __init__(self, data, load):
-        super().__init__(data)
-        self._load = load
-        self._at = array("q", (0, len(data)))
-
-    def vec(self, item):
-        """A vector of what `item` reads: a list, or for some items a sequence that makes them when somebody looks."""
-        read = _BULK.get(item)
-        if read is None or read == _codes and self.read_bodies:
-            return super().vec(item)
-        start, count = self.pos, self.count()
-        found = read(self, count) if LEAST <= count <= MOST else None
-        if found is None:
-            self.pos = start
-            return super().vec(item)
-        return found
-
-    def run(self, main, others, *arguments):
-        """What a kernel returns; it goes on where this reader is, and this one where it stopped."""
-        self._at[POS] = self.pos
-        addresses = [value if isinstance(value, int) else _address(value) for value in arguments]
-        result = self._load(main, *others)(_address(self._at), _address(self.data), *addresses)
-        self.pos = self._at[POS]
-        return result
-
-
-def _address(buffer):
-    if isinstance(buffer, bytes):
-        return ctypes.cast(ctypes.c_char_p(buffer), ctypes.c_void_p).value
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) if len(buffer) else 0
-
-
-def _indices(reader, count):
-    """(indices, where they are) or None."""
-    indices, places = array("i", bytes(4 * count)), array("i", bytes(4 * count))
-    return (indices, places) if reader.run(bulk_kernels.read_indices, (u32,), count, indices, places) else None
-
-
-def _references(reader, count):
-    found = _indices(reader, count)
-    return found and FunctionReferences(*found)
-
-
-def _functypes(reader, count):
-    found = _indices(reader, count)
-    if found is None or max(found[0]) >= len(reader.types):
-        return None
-    deftypes = [reader.types[index] for index in found[0]]
-    return deftypes if all(isinstance(deftype.comp, FuncType) for deftype in {id(t): t for t in deftypes}.values()) else None
-
-
-def _codes(reader, count):
-    bodies, run_ends = array("q", bytes(24 * count)), array("i", bytes(4 * count))
-    start, room, runs = reader.pos, 2 * count, FULL
-    while runs == FULL:
-        room *= 2
-        reader.pos = start
-        run_counts, run_types = array("i", bytes(4 * room)), bytearray(room)
-        runs = reader.run(bulk_kernels.read_codes, (u32,), count, _KNOWN, bodies, run_counts, run_types, run_ends, room)
-    return None if runs == UNKNOWN else Codes(bodies, run_counts[:runs], bytes(run_types[:runs]), run_ends)
-
-
-def _datas(reader, count):
-    segments = array("q", bytes(8 * DATA * count))
-    return Datas(segments) if reader.run(bulk_kernels.read_datas, (u32, s32), count, segments) else None
-
-
-_BULK = {ref_func: _references, functype: _functypes, code: _codes, data: _datas}

@@ -4,6 +4,7 @@ nearly all of them.
 `at` has the position, POS, and the end of the module, LIMIT. A kernel that meets what it does not know, or a fault, gives up:
 such sections are for `binary.sections`, which has all of it and the messages.
 """
+from pyjit_wasm.binary.bulk import DATA, PASSIVE
 from pyjit_wasm.binary.sections import MAX_LOCALS
 
 u8, i32, i64 = "u8", "i32", "i64"    # annotations: arrays of such elements
@@ -12,8 +13,6 @@ MALFORMED = 1 << 40
 UNKNOWN, FULL = -1, -2      # what `read_codes` gives if it gives up, and if there is no room for more
 I32_CONST, END = 0x41, 0x0B
 LARGEST = (1 << 31) - 1
-DATA = 4                # words of a data segment: start and end of its bytes, offset, place of the offset's expression
-PASSIVE = -1            # that place, of a passive one
 
 
 def u32(at: i64, data: u8):

@@ -21,7 +21,7 @@ def decode(data, read_bodies=True, load_kernel=None):
     a type index without a type. Without `read_bodies` nothing is said about the instructions of functions. With
     `load_kernel` (`codegen.kernels.load`) kernels read the long sections."""
     data = bytes(data)
-    reader = bulk.BulkReader(data, load_kernel) if load_kernel else Reader(data)
+    reader = _bulk_reader(data, load_kernel) if load_kernel else Reader(data)
     reader.read_bodies = read_bodies
     _header(reader)
     content = {name: absent for _, name, _, absent in SECTIONS}
@@ -40,6 +40,12 @@ def decode(data, read_bodies=True, load_kernel=None):
             _section(reader, position, content)
     _check_lengths(reader, content)
     return _module(data, customs, content)
+
+
+def _bulk_reader(data, load_kernel):
+    from pyjit_wasm.binary.bulk_reader import BulkReader
+
+    return BulkReader(data, load_kernel)
 
 
 def _header(reader):

@@ -1,5 +1,6 @@
 """The few C functions Python calls itself, and the addresses generated code links against."""
 import ctypes
+import functools
 import gc
 import mmap
 
@@ -61,6 +62,7 @@ def die_with_parent():
     libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
+@functools.cache
 def symbol(name):
     """Address of a C library or CPython API function (math functions included)."""
     for library in (libc, pythonapi, _libm()):

@@ -31,13 +31,13 @@ class Loaded:
 
 def _image(laid_out, base, externals):
     """The bytes of an Object at an address."""
-    image, data = bytearray(laid_out.size), laid_out.data
+    image, data, addresses = bytearray(laid_out.size), laid_out.data, _Addresses(base, externals)
     for place, offset, size in laid_out.copies:
         image[place:place + size] = data[offset:offset + size]
     for target, place in laid_out.far.items():
-        elf.FAR.pack_into(image, place, elf.JUMP, _address(target, base, externals))
+        elf.FAR.pack_into(image, place, elf.JUMP, addresses[target])
     for place, kind, addend, target in laid_out.patches:
-        value = _address(target, base, externals) + addend
+        value = addresses[target] + addend
         distance = value - base - place
         if kind == elf.ABS64:
             _ADDRESS.pack_into(image, place, value)
@@ -52,17 +52,24 @@ def _image(laid_out, base, externals):
     return image
 
 
-def _address(target, base, externals):
-    """Of a target in an Object: something elsewhere, or a place in it."""
-    if isinstance(target, int):
-        return base + target
-    address = externals.get(target)
-    if address is None:
-        try:
-            address = libc.symbol(target)
-        except KeyError:
-            raise InternalError(f"generated code wants an unknown symbol: {target}") from None
-    return address
+class _Addresses(dict):
+    """{target in an Object: its address}: something elsewhere, or a place in it."""
+
+    def __init__(self, base, externals):
+        super().__init__()
+        self._base, self._externals = base, externals
+
+    def __missing__(self, target):
+        if isinstance(target, int):
+            return self._base + target
+        address = self._externals.get(target)
+        if address is None:
+            try:
+                address = libc.symbol(target)
+            except KeyError:
+                raise InternalError(f"generated code wants an unknown symbol: {target}") from None
+        self[target] = address
+        return address
 
 
 def load(laid_out, region, externals, origin):
