@@ -271,20 +271,17 @@ def other_type():
     return str(f)
 
 
-def link_functions():
-    """`rt_link(inst, first FUNC, count)`: make an instance's function instances its own."""
+def _counted(name, parameters, body):
+    """A function that does `body` for each %i below its last parameter, %count."""
     return f"""
-define void @rt_link(ptr %inst, ptr %first, i64 %count) {FRAMED} {{
+define void @{name}({parameters}, i64 %count) {FRAMED} {{
   br label %next
 next:
   %i = phi i64 [ 0, %0 ], [ %i1, %body ]
   %more = icmp ult i64 %i, %count
   br i1 %more, label %body, label %done
 body:
-  %at = mul i64 %i, {FUNC.size}
-  %func = getelementptr i8, ptr %first, i64 %at
-  %inst.p = getelementptr i8, ptr %func, i64 {FUNC.inst}
-  store ptr %inst, ptr %inst.p
+{body}
   %i1 = add i64 %i, 1
   br label %next
 done:
@@ -293,17 +290,19 @@ done:
 """
 
 
+def link_functions():
+    """`rt_link(inst, first FUNC, count)`: make an instance's function instances its own."""
+    return _counted("rt_link", "ptr %inst, ptr %first", f"""
+  %at = mul i64 %i, {FUNC.size}
+  %func = getelementptr i8, ptr %first, i64 %at
+  %inst.p = getelementptr i8, ptr %func, i64 {FUNC.inst}
+  store ptr %inst, ptr %inst.p""")
+
+
 def relocate():
-    """`rt_relocate(code, places, count, addresses)`: the words at these byte offsets in code, which are numbers, become
+    """`rt_relocate(code, places, addresses, count)`: the words at these byte offsets in code, which are numbers, become
     addresses."""
-    return f"""
-define void @rt_relocate(ptr %code, ptr %places, i64 %count, ptr %addresses) {FRAMED} {{
-  br label %next
-next:
-  %i = phi i64 [ 0, %0 ], [ %i1, %body ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %body, label %done
-body:
+    return _counted("rt_relocate", "ptr %code, ptr %places, ptr %addresses", """
   %place.p = getelementptr i32, ptr %places, i64 %i
   %place = load i32, ptr %place.p
   %offset = zext i32 %place to i64
@@ -311,13 +310,7 @@ body:
   %number = load i64, ptr %word
   %address.p = getelementptr ptr, ptr %addresses, i64 %number
   %address = load ptr, ptr %address.p
-  store ptr %address, ptr %word
-  %i1 = add i64 %i, 1
-  br label %next
-done:
-  ret void
-}}
-"""
+  store ptr %address, ptr %word""")
 
 
 def source(retry_signal, sample_signal, mem_offset, head):

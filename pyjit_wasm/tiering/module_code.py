@@ -233,19 +233,24 @@ class ModuleCode:
     @functools.cached_property
     def kept_threaded(self):
         """What is kept on disk of its threaded code, None of small modules."""
-        return self._kept("KeptThreaded")
+        if not self._keeps:
+            return None
+        from pyjit_wasm.tiering.kept_threaded import KeptThreaded
+
+        return KeptThreaded(self)
 
     @functools.cached_property
     def kept_native(self):
         """What is kept on disk of its units, None of small modules."""
-        return self._kept("KeptNative")
-
-    def _kept(self, kind):
-        if self.variant or not self.settings.cache or len(self.module.data) < config.KEPT_CODE:
+        if not self._keeps:
             return None
-        from pyjit_wasm.tiering import kept_code
+        from pyjit_wasm.tiering.kept_code import KeptNative
 
-        return getattr(kept_code, kind)(self)
+        return KeptNative(self)
+
+    @property
+    def _keeps(self):
+        return not self.variant and self.settings.cache and len(self.module.data) >= config.KEPT_CODE
 
     def _recall(self, mode):
         """Take in what is kept of the code that a mode runs."""
@@ -261,7 +266,7 @@ class ModuleCode:
     @property
     def native_identity(self):
         """Stands for the module's bytes and for what its native code is made with, in cache keys."""
-        return self.digest + self.unit((), ()).identity().encode()
+        return self._key(self.unit((), ()))
 
     @property
     def ahead_entry(self):
@@ -281,7 +286,10 @@ class ModuleCode:
 
     def unit_object(self, unit):
         """The first arguments of `objects.build` for a Unit."""
-        return "unit", self.digest + unit.identity().encode(), unit.source, "full"
+        return "unit", self._key(unit), unit.source, "full"
+
+    def _key(self, unit):
+        return self.digest + unit.identity().encode()
 
     def compile(self, plan, reason, compile=None):
         """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
