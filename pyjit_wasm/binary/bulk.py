@@ -50,8 +50,8 @@ class Datas:
     def active(self):
         """(offset, start, end) of the active ones."""
         segments = self._segments
-        return [(segments[at + 2] & 0xFFFFFFFF, segments[at], segments[at + 1])
-                for at in range(0, len(segments), DATA) if segments[at + 3] != PASSIVE]
+        return ((segments[at + 2] & 0xFFFFFFFF, segments[at], segments[at + 1])
+                for at in range(0, len(segments), DATA) if segments[at + 3] != PASSIVE)
 
     def passive(self):
         """The numbers of the passive ones."""
@@ -74,3 +74,10 @@ class FunctionReferences:
 
     def __getitem__(self, index):
         return [(_REF_FUNC, self.indices[index], self._places[index])]
+
+
+def function_indices(constants):
+    """The functions that constant expressions refer to."""
+    if isinstance(constants, FunctionReferences):
+        return constants.indices
+    return [imm for constant in constants for op, imm, _ in constant if op is _REF_FUNC]

@@ -15,48 +15,46 @@ I32_CONST, END = 0x41, 0x0B
 LARGEST = (1 << 31) - 1
 
 
-def u32(at: i64, data: u8):
-    """The next LEB128 number of 32 bits, -1 if it is malformed."""
+def leb128(at: i64, data: u8):
+    """The bits of the next LEB128 number of five bytes at most, -1 if there is none."""
     pos = at[POS]
     limit = at[LIMIT]
     value = 0
     shift = 0
-    while pos < limit:
+    while pos < limit and shift < 35:
         byte = data[pos]
         pos += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            if shift == 28 and byte > 15:
-                return -1
             at[POS] = pos
             return value
-        if shift == 28:
-            return -1
         shift += 7
     return -1
 
 
+def u32(at: i64, data: u8):
+    """The next LEB128 number of 32 bits, -1 if it is malformed."""
+    value = leb128(at, data)
+    if value >> 32:
+        return -1
+    return value
+
+
 def s32(at: i64, data: u8):
     """The next signed LEB128 number of 32 bits, MALFORMED if it is."""
-    pos = at[POS]
-    limit = at[LIMIT]
-    value = 0
-    shift = 0
-    while pos < limit:
-        byte = data[pos]
-        pos += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            if shift == 28 and 0 < byte >> 3 < 15:
-                return MALFORMED
-            at[POS] = pos
-            if byte & 64:
-                value -= 1 << (shift + 7)
-            return value
-        if shift == 28:
-            return MALFORMED
-        shift += 7
-    return MALFORMED
+    start = at[POS]
+    value = leb128(at, data)
+    bits = 7 * (at[POS] - start)
+    if value < 0:
+        return MALFORMED
+    if value >> (bits - 1):
+        value -= 1 << bits
+    if value < -LARGEST - 1 or value > LARGEST:
+        return MALFORMED
+    return value
+
+
+NUMBERS = leb128, u32, s32      # kernels that others call
 
 
 def read_indices(at: i64, data: u8, count, indices: i32, places: i32):

@@ -1,10 +1,9 @@
 """Reads the long sections of a large module by kernels."""
-import ctypes
 from array import array
 
 from pyjit_wasm.binary import bulk_kernels
 from pyjit_wasm.binary.bulk import DATA, Codes, Datas, FunctionReferences
-from pyjit_wasm.binary.bulk_kernels import FULL, POS, UNKNOWN, s32, u32
+from pyjit_wasm.binary.bulk_kernels import FULL, NUMBERS, POS, UNKNOWN
 from pyjit_wasm.binary.reader import Reader
 from pyjit_wasm.binary.sections import code, data, ref_func
 from pyjit_wasm.binary.types import SINGLE_BYTE, functype
@@ -37,25 +36,18 @@ class BulkReader(Reader):
             return super().vec(item)
         return found
 
-    def run(self, main, others, *arguments):
+    def run(self, main, *arguments):
         """What a kernel returns; it goes on where this reader is, and this one where it stopped."""
         self._at[POS] = self.pos
-        addresses = [value if isinstance(value, int) else _address(value) for value in arguments]
-        result = self._load(main, *others)(_address(self._at), _address(self.data), *addresses)
+        result = self._load(main, *NUMBERS)(self._at, self.data, *arguments)
         self.pos = self._at[POS]
         return result
-
-
-def _address(buffer):
-    if isinstance(buffer, bytes):
-        return ctypes.cast(ctypes.c_char_p(buffer), ctypes.c_void_p).value
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) if len(buffer) else 0
 
 
 def _indices(reader, count):
     """(indices, where they are) or None."""
     indices, places = array("i", bytes(4 * count)), array("i", bytes(4 * count))
-    return (indices, places) if reader.run(bulk_kernels.read_indices, (u32,), count, indices, places) else None
+    return (indices, places) if reader.run(bulk_kernels.read_indices, count, indices, places) else None
 
 
 def _references(reader, count):
@@ -78,13 +70,13 @@ def _codes(reader, count):
         room *= 2
         reader.pos = start
         run_counts, run_types = array("i", bytes(4 * room)), bytearray(room)
-        runs = reader.run(bulk_kernels.read_codes, (u32,), count, _KNOWN, bodies, run_counts, run_types, run_ends, room)
+        runs = reader.run(bulk_kernels.read_codes, count, _KNOWN, bodies, run_counts, run_types, run_ends, room)
     return None if runs == UNKNOWN else Codes(bodies, run_counts[:runs], bytes(run_types[:runs]), run_ends)
 
 
 def _datas(reader, count):
     segments = array("q", bytes(8 * DATA * count))
-    return Datas(segments) if reader.run(bulk_kernels.read_datas, (u32, s32), count, segments) else None
+    return Datas(segments) if reader.run(bulk_kernels.read_datas, count, segments) else None
 
 
 _BULK = {ref_func: _references, functype: _functypes, code: _codes, data: _datas}

@@ -7,7 +7,6 @@ from pyjit_wasm.binary.reader import Reader, truncated
 from pyjit_wasm.binary.sections import SECTIONS, check_size, frozen
 from pyjit_wasm.errors import DecodeError
 from pyjit_wasm.module import Module
-from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.types import DefType, GlobalType, MemType, TableType, TagType
 
 MAGIC, VERSION = b"\0asm", b"\1\0\0\0"
@@ -102,16 +101,11 @@ def _module(data, customs, content):
 
 def _declared(content):
     """The functions that occur outside of function bodies, in exports and constant expressions."""
-    ref_func = BY_NAME["ref.func"]
     constants = [t.init for t in content["tables"]] + [g.init for g in content["globals"]]
     constants += [elem.offset for elem in content["elems"]]
-    if not isinstance(content["datas"], bulk.Datas):
+    if not isinstance(content["datas"], bulk.Datas):    # those are numbers
         constants += [data.offset for data in content["datas"]]
     declared = {export.index for export in content["exports"] if export.kind == "func"}
-    for elem in content["elems"]:
-        if isinstance(elem.inits, bulk.FunctionReferences):
-            declared.update(elem.inits.indices)
-        else:
-            constants += elem.inits
-    declared.update(imm for constant in constants if constant for op, imm, _ in constant if op is ref_func)
+    for found in (list(filter(None, constants)), *[elem.inits for elem in content["elems"]]):
+        declared.update(bulk.function_indices(found))
     return frozenset(declared)

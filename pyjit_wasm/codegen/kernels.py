@@ -15,13 +15,23 @@ from pyjit_wasm.runtime import arena, arrivals, loader
 
 @functools.cache
 def load(main, *others):
-    """A ctypes function that runs the kernel `main`, which may call `others`; arrays are given by their addresses."""
+    """A function that runs the kernel `main`, which may call `others`. Arrays are what has a buffer (bytes are only read), or
+    addresses."""
     identity = repr([_identity(f) for f in (*others, main)])
     laid_out = objects.build("kernel", identity, lambda: _source(main, others), "full", native.use_cache)
     loaded = loader.load(laid_out, arena.host, {}, arrivals.Origin("kernel"))
     function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * main.__code__.co_argcount)(loaded.symbols[main.__name__])
     function.loaded = loaded
-    return function
+    return lambda *arguments: function(*map(_argument, arguments))
+
+
+def _argument(value):
+    """A number or the address of an array's first element."""
+    if isinstance(value, int):
+        return value
+    if isinstance(value, bytes):
+        return ctypes.cast(ctypes.c_char_p(value), ctypes.c_void_p).value
+    return ctypes.addressof(ctypes.c_char.from_buffer(value)) if len(value) else 0
 
 
 def _identity(function):

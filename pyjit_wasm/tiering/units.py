@@ -1,6 +1,6 @@
 """What is compiled together, and which functions are certain to finish soon."""
 from pyjit_wasm import config
-from pyjit_wasm.binary.bulk import FunctionReferences
+from pyjit_wasm.binary.bulk import function_indices
 
 
 class Brief:
@@ -47,10 +47,7 @@ def escaping(module):
     """Defined functions that may be called from outside their module or through a reference."""
     found = {e.index for e in module.exports if e.kind == "func"} | set(module.declared)
     for elem in module.elems:
-        if isinstance(elem.inits, FunctionReferences):
-            found.update(elem.inits.indices)
-        else:
-            found.update(imm for init in elem.inits for op, imm, _ in init if op.mnemonic == "ref.func")
+        found.update(function_indices(elem.inits))
     if module.start is not None:
         found.add(module.start)
     return {f for f in found if f >= module.imported_funcs}

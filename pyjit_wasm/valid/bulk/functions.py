@@ -2,17 +2,17 @@
 import ctypes
 from array import array
 
-from pyjit_wasm.binary import bulk_kernels
 from pyjit_wasm.binary.body import instructions
+from pyjit_wasm.binary.bulk_kernels import NUMBERS
 from pyjit_wasm.errors import DecodeError
 from pyjit_wasm.valid.bulk import bodies, control, rows, state
 from pyjit_wasm.valid.bulk.facts import BulkFacts
-from pyjit_wasm.valid.bulk.tables import Tables, address
+from pyjit_wasm.valid.bulk.tables import Tables
 from pyjit_wasm.valid.function import check_function
 
 MAIN = bodies.check_bodies
-OTHERS = (bulk_kernels.u32, *[function for part in (state, control, rows, bodies) for function in vars(part).values()
-               if getattr(function, "__module__", None) == part.__name__ and function is not MAIN])
+OTHERS = (*NUMBERS, *[function for part in (state, control, rows, bodies) for function in vars(part).values()
+                      if getattr(function, "__module__", None) == part.__name__ and function is not MAIN])
 
 
 def check(module, kernel):
@@ -41,18 +41,12 @@ def _run(module, kernel):
     calls = (ctypes.c_int32 * largest)()
     work = {"at": array("q", bytes(8 * state.AT)), "locals": array("i", bytes(4 * state.LOCALS)),
             "stack": array("i", bytes(4 * state.STACK)), "blocks": array("i", bytes(16 * state.DEPTH)),
-            "stamps": array("i", bytes(4 * max(tables.func_count, 1))), "out": out}
+            "stamps": array("i", bytes(4 * max(tables.func_count, 1))), "out": out,
+            "calls": calls, "data": module.data}
     if module.data_count is None:
         tables.data_count = 0   # what refers to data is not for the kernels
     arguments = []
     for name in MAIN.__code__.co_varnames[:MAIN.__code__.co_argcount]:
-        value = work.get(name, getattr(tables, name, None))
-        if name == "data":
-            value = ctypes.cast(ctypes.c_char_p(module.data), ctypes.c_void_p).value
-        elif name == "calls":
-            value = ctypes.addressof(calls)
-        elif not isinstance(value, int):
-            value = address(value)
-        arguments.append(value)
+        arguments.append(work[name] if name in work else getattr(tables, name))
     kernel(*arguments)
     return out, calls[:work["at"][state.CALLS]]

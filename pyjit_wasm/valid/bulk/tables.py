@@ -1,5 +1,4 @@
 """What the kernels look up, as arrays: the rows of the opcode table, and a module's types and index spaces."""
-import ctypes
 from array import array
 
 from pyjit_wasm import types
@@ -140,8 +139,3 @@ class Tables:
                 plain = plain and defaultable(valtype)
             self.bodies.extend((code.start, code.end, plain))
             self.run_ends.append(len(self.run_counts))
-
-
-def address(buffer):
-    """Of the first element of an array or bytearray; 0 if it is empty."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) if len(buffer) else 0
