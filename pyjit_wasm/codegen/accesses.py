@@ -11,6 +11,15 @@ class Accesses(Body):
     def mem(self, index):
         return self.word(self.layout.memories[index] + 8)
 
+    def memory_size_local(self, index):
+        """Where the size in bytes of a memory is kept that proofs compare with. It may be an earlier, smaller one."""
+        return self.alloca(f"%bytes{index}", "i64")
+
+    def note_sizes(self):
+        """Behind what may let memories grow."""
+        for index in self.sized:
+            self.store("i64", self.load("i64", self.mem(index), MEM.bytes), self.memory_size_local(index))
+
     def pointer(self, address, memory, offset, size):
         """Checked pointer for an access of `size` bytes."""
         if self.module.mems[memory].addr == I64:

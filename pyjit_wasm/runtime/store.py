@@ -59,8 +59,6 @@ class MemoryInst(_Owner):
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a memory of {type.limits.min} pages")
         self.type, self.guarded, self.ownership = type, guarded and type.addr == I32, None
-        if self.guarded and type.limits.min <= config.MAX_GUARDED_PAGES:
-            limit = min(limit, config.MAX_GUARDED_PAGES)
         room = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
         self.reserved = config.GUARD_BELOW + room
         self.start = _reserve_memory(self.reserved)
