@@ -33,6 +33,14 @@ class Accesses(Body):
             self.trap(self.let(f"icmp ugt i64 {end}, {limit}"), TRAP_CODE["out of bounds memory access"])
         return self.let(f"getelementptr i8, ptr %mem{memory}, i64 {where}")
 
+    def proven_pointer(self, group, distance, address, offset):
+        """Pointer for an access that cannot trap. LLVM vectorises loops whose pointers advance by a constant, and others where
+        it sees what they are made of."""
+        if not group.step.terms:
+            return self.at(self.load("ptr", self.group_pointer(group)), distance)
+        where = self.wide(address, self.module.mems[group.memory].addr)
+        return self.at(self.let(f"getelementptr i8, ptr %mem{group.memory}, i64 {where}"), offset)
+
     def wide_pointer(self, address, memory, offset, size):
         """`pointer` in a 64-bit memory: always compared with the size, and nothing overflows."""
         reach = offset + size

@@ -43,7 +43,6 @@ class FreeCopy:
         self.plan, self.control, self.places = plan, control, plan.places
         self.keeps_stores = plan.exact_accesses
         self.keeps_loads = plan.exact_accesses and compared
-        self.steps = {}
 
     def left_by(self, control):
         """Whether a branch to a block leaves the loop."""
@@ -106,9 +105,9 @@ class ControlFlow(Instructions):
         inner = copy.copy(control)
         inner.label = f"{self.copy}L{control.number}"
         self.free = FreeCopy(plan, inner, self.compares(plan))
-        for group, (pointer, step) in zip(plan.groups, pointers):
-            self.store("ptr", pointer, self.group_pointer(group))
-            self.free.steps[group] = step
+        for group, pointer in zip(plan.groups, pointers):
+            if pointer:
+                self.store("ptr", pointer, self.group_pointer(group))
         self.controls[-1] = inner
         self.do(f"br label %{inner.label}")
         self.label(inner.label)
@@ -173,9 +172,9 @@ class ControlFlow(Instructions):
 
     def step_pointers(self):
         """Before the next iteration of a free copy."""
-        for group, step in self.free.steps.items():
-            if step != 0:
-                place = self.group_pointer(group)
+        for group in self.free.plan.groups:
+            if not group.step.terms and group.step.constant:
+                place, step = self.group_pointer(group), group.step.signed
                 self.store("ptr", self.let(f"getelementptr i8, ptr {self.load('ptr', place)}, i64 {step}"), place)
 
     def if_(self, op, imm):

@@ -83,8 +83,7 @@ class Instructions(Accesses):
             self.aligned(op, offset)
         address = self.pop()
         if self.free and self.offset in self.free.places:
-            group, distance = self.free.places[self.offset]
-            pointer = self.at(self.load("ptr", self.group_pointer(group)), distance)
+            pointer = self.proven_pointer(*self.free.places[self.offset], address, offset)
             volatile = self.free.keeps_loads if op.results else self.free.keeps_stores
         else:
             pointer, volatile = self.pointer(address, memory, offset, op.access), True

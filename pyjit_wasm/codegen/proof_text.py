@@ -14,7 +14,7 @@ class Proof:
         self._f, self._plan, self._checks = f, plan, []
 
     def write(self):
-        """(the i1 that says whether it holds, the pointer of each group in the first iteration, its step in bytes)."""
+        """(the i1 that says whether it holds; of each group the pointer in the first iteration, if the step is constant)."""
         last = self._last_iteration()
         pointers = [self._group(group, last) for group in self._plan.groups]
         proven = "true"
@@ -137,7 +137,13 @@ class Proof:
             self._must(f"sge i64 {bottom}, {-group.low}")
         top = start if high is None else self._let(f"add i64 {start}, {high}")
         self._must(f"sle i64 {top}, {self._let(f'sub i64 {bytes_}, {group.high}')}")
-        return self._let(f"getelementptr i8, ptr %mem{group.memory}, i64 {start}"), step
+        return self._pointer(group.memory, start) if isinstance(step, int) else None
+
+    def _pointer(self, memory, start):
+        """Made of a number, so that LLVM takes each group's pointer for one of an object of its own: its checks whether
+        groups overlap otherwise compare accesses of one group with each other too, which overlap."""
+        base = self._let(f"ptrtoint ptr %mem{memory} to i64")
+        return self._let(f"inttoptr i64 {self._let(f'add i64 {base}, {start}')} to ptr")
 
     def _travel(self, step, trips):
         """How far down and up the pointer gets from where it starts: names of i64, or None for 0."""
