@@ -96,12 +96,12 @@ class ControlFlow(Instructions):
     def free_copy(self, control, plan):
         """The proof at a loop's entry, and the copy that runs if it holds. What follows is the other copy."""
         proven, pointers = Proof(self, plan).write()
-        free = f"{control.label}.free"
-        self.branch(proven, free, control.label)
+        free, exact = f"{control.label}.free", f"{control.label}.exact"
+        self.branch(proven, free, exact)
         before = self.copy, self.stack[:], self.controls_count
         self.copy += "f."
         self.label(free)
-        self.fence_memory()
+        self.begin_copy(free=True)
         inner = copy.copy(control)
         inner.label = f"{self.copy}L{control.number}"
         self.free = FreeCopy(plan, inner, self.compares(plan))
@@ -119,6 +119,14 @@ class ControlFlow(Instructions):
             self.do(f"br label %{self.end_label(control)}")
         self.dead, self.free, self.controls[-1] = 0, None, control
         self.copy, self.stack, self.controls_count = before
+        self.label(exact)
+        self.begin_copy(free=False)
+        self.do(f"br label %{control.label}")
+
+    def begin_copy(self, free):
+        """Before the first iteration of a copy of a loop."""
+        if free:
+            self.fence_memory()
 
     def compares(self, plan):
         """Whether a loop has accesses that compare their address with the memory's size."""
