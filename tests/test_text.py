@@ -221,7 +221,8 @@ def test_malformed_result_patterns(pattern):
         list(script.parse(f'(assert_return (invoke "f") {pattern})'))
 
 
-@pytest.mark.parametrize("argument", ["(ref.null)", "(ref.null x)", "(ref.extern)", "(ref.func 0)", "(i32.const nan:canonical)"])
+@pytest.mark.parametrize("argument", [
+    "(ref.null)", "(ref.null x)", "(ref.extern)", "(ref.func 0)", "(i32.const nan:canonical)"])
 def test_malformed_arguments(argument):
     with pytest.raises(ParseError):
         list(script.parse(f'(invoke "f" {argument})'))
