@@ -49,6 +49,10 @@ NATIVE_TOLERANCE = 1e-9
 TIMEOUT = 900
 
 
+def is_before(name: str) -> bool:
+    return CONTESTANTS[name][1]
+
+
 def tested_package() -> Path:
     """The directory with the package under test."""
     places = [Path(place).resolve() for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
@@ -83,12 +87,13 @@ class Contestant:
         self.process()
 
     def figures(self, kernel: PolyBench) -> dict[str, float]:
-        kept = set(self.cache.iterdir())
+        kept = set(self.cache.rglob("*"))
         try:
             found = json.loads(self.process(kernel.name))
         finally:
-            for entry in set(self.cache.iterdir()) - kept:
-                entry.unlink()
+            for path in set(self.cache.rglob("*")) - kept:
+                if path.is_file():
+                    path.unlink()
         check(found["checksum"], kernel, NATIVE_TOLERANCE if self.how == "native" else 0.0)
         return found
 
@@ -120,10 +125,15 @@ def measure(contestants: dict[str, Contestant], kernels: list[PolyBench], count:
         rounds.progress(f"{kernel.name}: " + ", ".join(
             f"{name} {report.cell(values, 1e3, 3)}" for name, values in samples.items()) + " ms")
         for figure, table in results.items():
-            table.append((kernel.name, {
-                name: samples[name] if figure == "kernel" or samples[name].failure else contest.figures[figure]
-                for name, contest in contests.items() if samples[name].failure or figure in contest.figures}))
+            table.append((kernel.name, row(figure, contests, samples)))
     return results
+
+
+def row(figure: str, contests: dict[str, Contest], samples: dict[str, Samples]) -> dict[str, Samples]:
+    """A figure of the contestants that have it, or why they have none."""
+    failed = {name: found for name, found in samples.items() if found.failure}
+    return failed | {name: contest.figures[figure] for name, contest in contests.items()
+                     if name not in failed and figure in contest.figures}
 
 
 def section(figure: str, table: report.KernelTable) -> str:
@@ -137,27 +147,25 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="samples of each measurement (default 5)")
     parser.add_argument("--only", type=names_argument(kernels), default=list(kernels), metavar="KERNELS",
                         help="comma-separated kernels: " + ", ".join(kernels))
-    parser.add_argument("--contestants", type=names_argument(tuple(CONTESTANTS)), default=list(CONTESTANTS),
-                        metavar="NAMES", help="comma-separated contestants: " + ", ".join(CONTESTANTS))
+    parser.add_argument("--contestants", type=names_argument(tuple(CONTESTANTS)), metavar="NAMES",
+                        help="comma-separated contestants (default all): " + ", ".join(CONTESTANTS))
     add_package(parser)
     parser.add_argument("--out", type=Path, help="the report (default standard output)")
-    return parser.parse_args()
-
-
-def can_run(name: str, package: Path | None) -> bool:
-    how, is_before = CONTESTANTS[name]
-    if is_before:
-        return package is not None
-    return how in OURS or is_available(how)
+    arguments = parser.parse_args()
+    if arguments.contestants is None:
+        arguments.contestants = [name for name in CONTESTANTS if arguments.package or not is_before(name)]
+    elif not arguments.package and (missing := list(filter(is_before, arguments.contestants))):
+        parser.error(f"{missing[0]} needs --package")
+    return arguments
 
 
 def chosen(names: list[str], package: Path | None, caches: Path) -> dict[str, Contestant]:
-    """Those that were asked for and can run, ready."""
+    """Those that can run here, ready."""
     contestants = {}
     for name in names:
-        if can_run(name, package):
-            how, is_before = CONTESTANTS[name]
-            contestants[name] = Contestant(how, package if is_before else tested_package(), caches / str(len(contestants)))
+        how, _ = CONTESTANTS[name]
+        if how in OURS or is_available(how):
+            contestants[name] = Contestant(how, package if is_before(name) else tested_package(), caches / name)
             contestants[name].prepare()
         else:
             rounds.progress(f"{name} is not available here")

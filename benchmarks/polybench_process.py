@@ -41,7 +41,7 @@ Load = Callable[[PolyBench], Guest]
 
 
 def cached_bytes() -> int:
-    return sum(entry.stat().st_size for entry in os.scandir(os.environ["PYJIT_WASM_CACHE"]))
+    return sum(path.stat().st_size for path in Path(os.environ["PYJIT_WASM_CACHE"]).rglob("*") if path.is_file())
 
 
 def ours(bounds: str) -> Load:
