@@ -200,11 +200,13 @@ class Watchdog(threading.Thread):
 @functools.cache
 def warm():
     """What all children need is loaded before they are forked."""
-    for mode, bounds in itertools.product(("interp", "jit"), BOUNDS):
-        instance = wasm.Instance(wasm.Module("""(module (memory 1) (func (export "f") (param v128) (result i32)
-          (v128.store (i32.const 0) (i32x4.add (local.get 0) (local.get 0))) (i32.load (i32.const 0))))""",
-                                             engine=engine(mode, bounds)))
-        instance.exports.f(bytes(16))
+    import wasmtime
+
+    source = """(module (memory 1) (func (export "f") (param v128) (result i32)
+      (v128.store (i32.const 0) (i32x4.add (local.get 0) (local.get 0))) (i32.load (i32.const 0))))"""
+    wasmtime.wat2wasm(source)
+    for mode, bounds, cache in itertools.product(("interp", "jit"), BOUNDS, (True, False)):
+        wasm.Instance(wasm.Module(source, engine=engine(mode, bounds, cache=cache))).exports.f(bytes(16))
 
 
 # --- a module
