@@ -13,7 +13,7 @@ import time
 from collections import Counter, namedtuple
 
 import pyjit_wasm as wasm
-from generator_values import Choices
+from .generator_values import Choices
 from modes import BOUNDS, engine
 
 from . import loop_text
