@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modes import BOUNDS
 
-from . import loops
+from . import binaryen, damaged, loops, modules, wasi
 from .minimise import shrunk
 
 
@@ -22,8 +22,8 @@ class Report:
     def add(self, kind, seed, findings, outcomes):
         self.outcomes += outcomes
         for finding in findings:
-            self.sorts[finding.kind, finding.engine] += 1
-            print(f"{kind.NAME} seed {seed}: {finding.kind}, {' '.join(finding.engine or ())}: {finding.what}"[:600], flush=True)
+            self.sorts[finding.kind, name(finding)] += 1
+            print(f"{kind.NAME} seed {seed}: {finding.kind}, {name(finding)}: {finding.what}"[:600], flush=True)
             self.kinds[finding.kind] += 1
             if self.kinds[finding.kind] <= self.options.minimise:
                 self.minimise(kind, seed, finding)
@@ -33,8 +33,8 @@ class Report:
         print(text, flush=True)
         if self.options.keep:
             self.options.keep.mkdir(parents=True, exist_ok=True)
-            name = "-".join((kind.NAME, str(seed), finding.kind.replace(" ", "_"), *(finding.engine or ())))
-            (self.options.keep / f"{name}{kind.SUFFIX}").write_text(text)
+            stem = "-".join((kind.NAME, str(seed), finding.kind.replace(" ", "_"), name(finding).replace(" ", "-")))
+            (self.options.keep / f"{stem}{kind.SUFFIX}").write_text(text)
 
     def progress(self, kind, seed, done):
         if time.monotonic() - self.said > self.options.every:
@@ -43,11 +43,17 @@ class Report:
                   f"findings; {_listed(self.outcomes)}", file=sys.stderr, flush=True)
 
 
+def name(finding):
+    """The engine's."""
+    engine = finding.engine or "process"
+    return engine if isinstance(engine, str) else " ".join(engine)
+
+
 def _listed(counter):
     return ", ".join(f"{name} {count}" for name, count in counter.most_common())
 
 
-KINDS = {kind.NAME: kind for kind in (loops,)}
+KINDS = {kind.NAME: kind for kind in (loops, modules, binaryen, damaged, wasi)}
 
 
 def run(kind, options, report, minutes):
@@ -85,7 +91,7 @@ def main():
         print(f"{kind.NAME}: {done} cases from seed {options.seed}")
     print(f"outcomes: {_listed(report.outcomes)}")
     for (kind, engine), count in report.sorts.most_common():
-        print(f"{count} x {kind}, {' '.join(engine or ())}")
+        print(f"{count} x {kind}, {engine}")
     return 1 if report.sorts else 0
 
 

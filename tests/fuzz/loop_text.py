@@ -31,6 +31,7 @@ OFFSETS = (0, 0, 0, 0, 4, 0, 8, 1, 0, 16, 0, 64, 0, 256, 0, 4096, 65532, 65536, 
            (1 << 32) - 4, (1 << 32) - 1, (1 << 32) - 65536)
 OFFSETS_64 = OFFSETS + (1 << 32, (1 << 63) - 8, 1 << 63, (1 << 64) - 4, (1 << 64) - 1)
 COUNTS = (3, 1, 2, 16, 5, 38, 7, 100, 0, 4, 257, 64, 8, 1000, 33, 12, 3000, 20000)
+HUGE_COUNTS = (100_000, 70_000, 1 << 20, 1 << 24, 1 << 30, (1 << 31) - 1, 1 << 31, 1 << 16, -1)
 LIMITS = (0, 1, -1, 7, 100, 65536, (1 << 31) - 1, -1 << 31, (-1 << 31) + 3, -5, (1 << 32) - 1, 1 << 32, (1 << 32) + 7,
           -1 << 63, (1 << 63) - 1)
 STARTS = (0, 4, -4, 1 << 31, (1 << 31) - 4, -1, -8, -65536, 65536, 1 << 32, (1 << 32) + 8)
@@ -46,6 +47,12 @@ ACCESSES = (("i32.load", "i32.store", I32), ("i32.load8_u", "i32.store8", I32), 
             ("i64.load16_u", "i64.store16", I64), ("i64.load32_s", "i64.store32", I64), ("f32.load", "f32.store", "f32"),
             ("v128.load", "v128.store", "v128"), ("i32.load16_u", "i32.store16", I32),
             ("v128.load32_splat", "v128.store", "v128"), ("v128.load8x8_u", "v128.store", "v128"))
+
+
+def width(store):
+    """Bytes that an instruction stores."""
+    t, _, name = store.partition(".store")
+    return int(name or t[1:]) // 8
 
 
 def const(t, value):
@@ -91,15 +98,19 @@ class Function:
         self.choices, self.memories, self.number = choices, memories, number
         self.of, self.chance = choices.of, choices.chance
         self.types = {"p": memories[0].address, "q": memories[-1].address, "v": I64}
-        self.steps, self.depth, self.tee = {}, 0, None
+        self.steps, self.depth, self.tee, self.access = {}, 0, None, None
         self.used = []      # distances and offsets of accesses through $p and $q, for arguments that are inside
 
     def text(self):
         of = self.of
+        self.plain = self.choices.below(3) == 0     # what LLVM transforms most: few statements and nothing else
         self.types["n"] = self.types["i"] = self.types["s"] = of((I32, I32, I64))
         self.counter = "p" if self.chance(5) and self.types["p"] == self.types["n"] else "i"
         self.tame = not self.chance(3)      # small steps and distances: most calls stay inside memory
         self.steps = {name: of(TAME_STEPS if self.tame else POINTER_STEPS) for name in "pq"}
+        if self.plain and not self.chance(4):   # fills, copies and sums without gaps
+            self.access = of(ACCESSES)
+            self.steps = {name: width(self.access[1]) * of((1, 1, -1)) for name in "pq"}
         t = self.types["n"]
         if self.counter == "i":
             self.steps["i"] = of(TAME_STEPS if self.tame and self.chance(2) else STEPS_64 if t == I64 else STEPS)
@@ -112,7 +123,7 @@ class Function:
             self.condition = of(("ne", "gt_s", "gt_u", "ge_s", "ge_u") if down else ("ne", "lt_u", "lt_s", "le_u", "le_s"))
         self.down_by = of((1, 1, 1, 2, 1, 4, 3, 1 << 16, 1 << 31))
         loop = self.loop()
-        lead, tail = (f"(block $out {self.statement()})\n" if self.chance(6) else "" for _ in range(2))
+        lead, tail = (f"(block $out {self.statement()})\n" if not self.plain and self.chance(6) else "" for _ in range(2))
         params = " ".join(f"(param ${name} {self.types[name]})" for name in "nipqsv")
         results = " ".join(self.types[name] for name in "nipq")
         text = (f'(func $f{self.number} (export "f{self.number}") {params} (result i64 i64 {results})\n'
@@ -124,7 +135,7 @@ class Function:
 
     def loop(self):
         shape = self.of(("bottom", "top", "bottom", "bottom", "top", "middle", "guarded", "if", "rest"))
-        body = self.statements(1, 3)
+        body = self.statements(1, 2 if self.plain else 4)
         advances = self.advances()
         if self.kind == "limit" and shape in ("bottom", "if", "rest") and self.chance(2):   # as compilers write it
             self.tee = advances.pop().strip().replace("local.set", "local.tee", 1)
@@ -151,7 +162,7 @@ class Function:
                 text = "".join(body[:place]) + test + "".join(body[place:]) + self.count_down()
             inside = f"(loop $l\n{text}(br $l))\n"
         text = f"(block $out {inside})\n"
-        if self.chance(8):      # nested: everything is done a second time
+        if not self.plain and self.chance(6):   # nested: everything is done a second time
             text = f"(local.set $k (i32.const 2))(loop $outer {text}{self.reset()}" \
                    "(br_if $outer (local.tee $k (i32.sub (local.get $k) (i32.const 1)))))\n"
         return text
@@ -190,7 +201,7 @@ class Function:
         return f"({t}.{condition} {value} {limit})"
 
     def advances(self):
-        names = ["p", "q"] + (["i"] if self.counter == "i" and (self.kind == "limit" or self.chance(3)) else [])
+        names = ["p"] + ([] if self.plain and self.chance(2) else ["q"]) + (["i"] if self.counter == "i" and (self.kind == "limit" or self.chance(3)) else [])
         if self.kind != "limit" and self.counter == "i":
             self.steps["i"] = self.of((1, 4, -1, 3))
         names.sort(key=self.counter.__eq__)     # the counter comes last
@@ -210,7 +221,7 @@ class Function:
         return [self.statement() for _ in range(least + self.choices.below(most - least + 1))]
 
     def statement(self):
-        kind = self.choices.below(40)
+        kind = self.choices.below(31 if self.plain else 40)
         if kind < 31 or self.depth > 1:
             return (self.load, self.store, self.store, self.load, self.copy)[kind % 5]()
         self.depth += 1
@@ -308,13 +319,15 @@ class Function:
 
     def loaded(self):
         """(value, its type)"""
-        load, _, t = self.of(ACCESSES)
+        load, _, t = self.access or self.of(ACCESSES)
         address, memarg = self.target()
         return f"({load} {memarg} {address})", t
 
     def load(self):
         value, t = self.loaded()
         wide = as_i64(t, value)
+        if self.plain and self.chance(2):
+            return self.of((f"(local.set $x {wide})\n", f"(drop {value})\n"))
         return self.of((
             f"(local.set $acc (i64.add {get('acc')} {wide}))\n", f"(local.set $x {wide})\n", f"(drop {value})\n",
             f"(local.set $acc (i64.add (i64.mul {get('acc')} (i64.const 31)) {wide}))\n",
@@ -324,16 +337,18 @@ class Function:
             f"(br_if $out (i64.eq {wide} (i64.const 7)))\n"))
 
     def store(self):
-        _, store, t = self.of(ACCESSES)
+        _, store, t = self.access or self.of(ACCESSES)
         address, memarg = self.target()
         counter = converted(get("i"), self.types["i"], I64)
+        if self.plain and self.chance(2):
+            return f"({store} {memarg} {address} {from_i64(t, self.of(('(i64.const 0)', get('v'))))})\n"
         value = self.of((from_i64(t, "(i64.const 0)"), from_i64(t, get("v")), from_i64(t, "(i64.const 0x0707070707070707)"),
                          from_i64(t, counter), from_i64(t, get("acc")), from_i64(t, "(i64.const -1)"),
                          from_i64(t, f"(i64.add {get('x')} (i64.const 1))")))
         return f"({store} {memarg} {address} {value})\n"
 
     def copy(self):
-        load, store, t = self.of(ACCESSES)
+        load, store, t = self.access or self.of(ACCESSES)
         source, source_memarg = self.target()
         address, memarg = self.target()
         value = f"({load} {source_memarg} {source})"
@@ -346,7 +361,7 @@ class Function:
     def arguments(self):
         t, of = self.types["n"], self.of
         step = self.steps[self.counter]
-        count = of(TAME_COUNTS if self.tame and not self.chance(6) else COUNTS)
+        count = of(HUGE_COUNTS) if self.chance(8 if self.plain else 16) else of(TAME_COUNTS if self.tame and not self.chance(6) else COUNTS)
         start = of(STARTS) if self.chance(12 if self.tame else 4) else of((0, 0, 1, 0, 100))
         invariant = of((4, 1, 0, 8, -4, 64)) if not self.chance(12 if self.tame else 4) else of(STARTS)
         places = {name: self.place(name, count) for name in "pq"}
@@ -370,7 +385,7 @@ class Function:
         size = memory.min * PAGE
         low = -min([0] + [d for n, d, _ in self.used if n == name and abs(d) < 4096])
         high = 24 + max([0] + [d + o for n, d, o in self.used if n == name and d + o <= 131072])
-        span = (count + 1) * abs(step)
+        span = (max(count, 0) + 1) * abs(step)
         if step < 0:
             low += span
         else:

@@ -13,7 +13,7 @@ import time
 from collections import Counter, namedtuple
 
 import pyjit_wasm as wasm
-from generator_values import Choices
+from .generator_values import Choices
 from modes import BOUNDS, engine
 
 from . import loop_text
@@ -49,19 +49,21 @@ def grow(seed, count=SIZE):
     return memories.made, functions
 
 
-def regrow(memories, functions):
-    """(Memory objects, text of the module, [[arguments, ...] of each function])"""
+def regrow(memories, functions, imports=True):
+    """(Memory objects, text of the module, [[arguments, ...] of each function]). Without `imports` the module has
+    memories of its own instead."""
     found = loop_text.memories(Choices(memories))
     loops = [Function(Choices(made), found, number).text() for number, made in enumerate(functions)]
-    return found, module_text(found, [loop.text for loop in loops]), [loop.calls for loop in loops]
+    written = found if imports else [one._replace(imported=False) for one in found]
+    return found, module_text(written, [loop.text for loop in loops]), [loop.calls for loop in loops]
 
 
 # --- the machines
 
 class Wasmtime:
-    """A module in wasmtime."""
+    """A module without imports in wasmtime: its Python API cannot import shared memories."""
 
-    def __init__(self, binary, memories):
+    def __init__(self, binary, count):
         import wasmtime
 
         config, self.api = wasmtime.Config(), wasmtime
@@ -71,18 +73,9 @@ class Wasmtime:
         self.store = wasmtime.Store(wasmtime.Engine(config))
         self.store.set_fuel(FUEL)
         module = wasmtime.Module(self.store.engine, binary)
-        instance = wasmtime.Instance(self.store, module, [self.imported(memories[int(one.name[1:])])
-                                                          for one in module.imports])
-        self.exports = instance.exports(self.store)
-        self.memories = [self.exports[f"memory{n}"] for n in range(len(memories))]
+        self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
+        self.memories = [self.exports[f"memory{n}"] for n in range(count)]
         self.views = [self.view(memory) for memory in self.memories]
-
-    def imported(self, m):
-        limits = self.api.Limits(m.min, m.max)
-        kind = self.api.MemoryType(limits, m.address == "i64", m.shared)
-        if m.shared:
-            return self.api.SharedMemory(self.store.engine, kind)
-        return self.api.Memory(self.store, kind)
 
     def view(self, memory):
         """Of the bytes there are now; the base may move when it grows."""
@@ -218,7 +211,7 @@ def trial(progress, memories, functions, engines, seed=0, patience=PATIENCE):
     found, text, calls = regrow(memories, functions)
     binary = bytes(wasmtime.wat2wasm(text))
     progress.note("wasmtime")
-    model = Wasmtime(binary, found)
+    model = Wasmtime(bytes(wasmtime.wat2wasm(regrow(memories, functions, False)[1])), len(found))
     machines = []
     for mode, bounds in engines:
         progress.note(f"{mode} {bounds} -1 instantiation")
@@ -304,7 +297,7 @@ def _explore(memories, functions, engines, seed):
                 return findings + found, total + outcomes
             number = -1
         else:
-            number = int((ended.progress.split() + ["", "", "-1"])[2])
+            number = int((ended.progress.split() + ["", "", "-1"])[2]) if ended.progress.startswith(MODES) else -1
         if number < 0 and len(left) > 1:
             for half in (left[:len(left) // 2], left[len(left) // 2:]):
                 found, outcomes = _explore(memories, half, engines, seed)

@@ -1,4 +1,4 @@
-"""Random valid modules, as text, for comparing engines with each other (see `differential`).
+"""Random valid modules, as text, for comparing engines with each other (see `modules`).
 
 A module is grown from a sequence of small numbers, its choices, drawn from a seeded generator; any sequence gives a
 valid module, 0 the simplest continuation. That is how a module that shows a difference is shrunk: by leaving out
@@ -8,10 +8,10 @@ pass raw bits as i64: `x0`, `x1` ... for the functions, `globals` for what the g
 """
 from collections import namedtuple
 
-from generator_body import Body
-from generator_values import ADDRESSES, EXN, FUNC, NUMBERS, default, defaults, heap, is_nullable, is_reference
-from generator_values import some_constant, widened
-from generator_wrappers import THROWN, wrapper
+from .generator_body import Body
+from .generator_values import ADDRESSES, EXN, FUNC, NUMBERS, default, defaults, heap, is_nullable, is_reference
+from .generator_values import some_constant, widened
+from .generator_wrappers import THROWN, wrapper
 
 FUEL, ELEMENTS = 150, 8
 

@@ -1,4 +1,4 @@
-"""Types and values of random modules, as text (see `wasm_generator`), and the choices that modules are grown from.
+"""Types and values of random modules, as text (see `generator`), and the choices that modules are grown from.
 
 A reference type is spelled out: `(ref null func)`, `(ref $t2)`. NaN bits are not determined: a value is *dirty* where
 it may hold such a NaN, and its dirt is the type or shape of the floats in it.

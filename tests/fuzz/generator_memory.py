@@ -1,5 +1,5 @@
 """Memory instructions of random functions: accesses, atomic ones included, and bulk operations."""
-from generator_values import NUMBERS, SCALARS
+from .generator_values import NUMBERS, SCALARS
 from pyjit_wasm.opcodes import BY_NAME, ROWS
 
 ATOMICS = [op for op in ROWS if op.access and ".atomic." in op.mnemonic]

@@ -1,6 +1,6 @@
 """References in random functions: where they come from, and branches on null."""
-from generator_exceptions import caught
-from generator_values import EXN, heap, is_nullable, is_reference, without_null
+from .generator_exceptions import caught
+from .generator_values import EXN, heap, is_nullable, is_reference, without_null
 
 
 def element(body, t, depth):

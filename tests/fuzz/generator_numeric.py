@@ -1,7 +1,7 @@
 """Numeric and vector instructions of random functions, straight from the tables."""
 import re
 
-from generator_values import SCALARS, canonical
+from .generator_values import SCALARS, canonical
 from pyjit_wasm.opcodes import numeric, vector
 
 LOOKS_AT_BITS, CARRIES_BITS = ("reinterpret", "copysign"), ("neg", "abs")

@@ -1,5 +1,5 @@
 """Exceptions in random functions: `throw`, `throw_ref`, and `try_table` with clauses of every kind."""
-from generator_values import EXN
+from .generator_values import EXN
 
 KINDS = ("catch_all", "catch", "catch_ref", "catch_all_ref")
 

@@ -1,5 +1,5 @@
 """Control and variables of random functions: blocks, loops, branches, locals and globals."""
-from generator_values import canonical, defaults, is_reference
+from .generator_values import canonical, defaults, is_reference
 
 
 def set_local(body):

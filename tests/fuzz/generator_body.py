@@ -2,14 +2,14 @@
 nothing. What there is to grow is in tables, of functions that take the body."""
 from contextlib import contextmanager
 
-import generator_calls
-import generator_control
-import generator_exceptions
-import generator_memory
-import generator_numeric
-import generator_references
-import generator_tables
-from generator_values import canonical, default, defaults, is_nullable, is_reference, without_null
+from . import generator_calls
+from . import generator_control
+from . import generator_exceptions
+from . import generator_memory
+from . import generator_numeric
+from . import generator_references
+from . import generator_tables
+from .generator_values import canonical, default, defaults, is_nullable, is_reference, without_null
 
 CLEANED = ("f32", "f64", "v128")    # types of the locals that `canonical` uses
 

@@ -1,32 +1,28 @@
 """What random modules do in this engine, in every mode, and in wasmtime.
 
-    python tests/differential.py [--first SEED] [--count N] [--size N] [--keep DIRECTORY]
-
-Modules run in forked children, so that a crash or a hang is a finding like any other. Each module that shows a
-difference is shrunk, printed and kept as a .wat file.
+Modules come from `generator`, and where binaryen's `wasm-opt` is at hand every second one from its `-ttf`, which
+translates random bytes to a module.
 """
-import argparse
-import os
-import pickle
 import random
-import signal
-import sys
-from pathlib import Path
+from collections import Counter, namedtuple
 
 import pyjit_wasm as wasm
-from generator_values import Choices
 from modes import engine
 from pyjit_wasm.config import PLAIN, STEPPING
 from pyjit_wasm.text import assemble
-from wasm_generator import FUEL, Generator
 
+from .children import in_child
+from .generator import FUEL, Generator
+from .generator_values import Choices
+
+NAME, SUFFIX, SIZE = "modules", ".wat", 10
 ENGINES = {
     "interp": {"mode": "interp"}, "interp explicit": {"mode": "interp", "bounds": "explicit"},
     "jit": {"mode": "jit"}, "jit explicit": {"mode": "jit", "bounds": "explicit"},
     "tiered": {"mode": "tiered"}, "tiered in loops": {"mode": "tiered", "tier_up_threshold": 6},
     "single steps": {"mode": "jit", "variant": STEPPING},
 }
-CALLS, BATCH, TIMEOUT = 3, 10, 120
+CALLS, STATEMENTS = 3, 12     # calls of each function; statements of a function, at most
 OUR_TRAPS = {    # of several the same in wasmtime
     "undefined element": "table", "out of bounds table access": "table", "null reference": "null",
     "null function reference": "null", "null exception reference": "null",
@@ -44,14 +40,19 @@ PROPOSALS = ("tail_call", "multi_memory", "memory64", "relaxed_simd", "relaxed_s
              "function_references", "gc", "exceptions")    # what wasmtime does not do by itself
 
 
-def generate(seed, size):
-    """(text, the choices it was made of)"""
+# `made`: the choices of a module
+Finding = namedtuple("Finding", "kind engine what made")
+
+
+def grow(seed):
+    """The choices of a module."""
     choices = Choices(rng=random.Random(seed))
-    return Generator(choices, size).module(), choices.made
+    Generator(choices, STATEMENTS).module()
+    return choices.made
 
 
-def regrow(made, size):
-    return Generator(Choices(made), size).module()
+def regrow(made):
+    return Generator(Choices(made), STATEMENTS).module()
 
 
 def calls(types):
@@ -158,100 +159,53 @@ def _brief(seen, other):
     return f"memory of {len(seen)} bytes: at {place} {seen[place:place + 8].hex()}"
 
 
-def in_child(function, *arguments):
-    """The result of a function called in a forked child, or a str that says how the child died."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(reader)
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(TIMEOUT)
-            with open(writer, "wb") as file:
-                pickle.dump(function(*arguments), file)
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as file:
-        content = file.read()
-    status = os.waitpid(child, 0)[1]
-    if content and not status:
-        return pickle.loads(content)
-    number = os.WTERMSIG(status)
-    return "a hang" if number == signal.SIGALRM else f"died of signal {number}" if number else "no result"
+def selected(options):
+    """Names of ENGINES for some modes and bounds."""
+    return [name for name, settings in ENGINES.items()
+            if settings["mode"] in options.modes and settings.get("bounds", "guard") in options.bounds]
 
 
-def findings(seeds, size):
-    """[(seed, differences)] of some modules."""
+def trial(progress, cases, engines):
+    """[Finding, ...] of modules, given by their choices."""
     found = []
-    for seed in seeds:
+    for number, made in enumerate(cases):
+        progress.note(str(number))
         try:
-            different = differences(generate(seed, size)[0])
+            different = differences(regrow(made), engines)
         except Exception as error:
             different = {"the module itself": f"{type(error).__name__}: {error}"}
-        if different:
-            found.append((seed, different))
+        found += [Finding("difference", name, what, made) for name, what in different.items()]
     return found
 
 
-def explore(seeds, size):
-    """As `findings`, in children: batches of modules, those of a batch that dies one by one."""
-    for start in range(0, len(seeds), BATCH):
-        batch = seeds[start:start + BATCH]
-        found = in_child(findings, batch, size)
-        if isinstance(found, str):
-            alone = [(seed, in_child(findings, [seed], size)) for seed in batch]
-            found = [(seed, {"process": one} if isinstance(one, str) else one[0][1]) for seed, one in alone if one]
-        yield from found
+def explore(seed, options, count=SIZE):
+    """([Finding], Counter) of the modules of a batch; those of a batch that dies run one by one."""
+    cases = [grow(number) for number in range(seed * SIZE, seed * SIZE + count)]
+    ended, engines = in_child(trial, cases, selected(options)), selected(options)
+    if ended.death is None:
+        return ended.value, Counter(modules=count)
+    return [one for made in cases for one in check(made, engines)], Counter(modules=count)
 
 
-def shrink(made, size, engines):
-    """The fewest and least choices found for a module that still shows a difference in these engines."""
-    def fails(candidate):
-        return bool(in_child(_differences_or_none, regrow(candidate, size), engines))
-
-    length = len(made)
-    while length:
-        place = 0
-        while place < len(made):
-            before, after = made[:place], made[place + length:]
-            for candidate in (before + after, before + [0] * length + after):
-                if candidate != made and any(made[place:place + length]) and fails(candidate):
-                    made = candidate
-                    break
-            else:
-                place += length
-        length //= 2
-    return made
+def check(made, engines):
+    """[Finding] of one module."""
+    ended = in_child(trial, [made], engines)
+    return [Finding(ended.death, None, "process", made)] if ended.death else ended.value
 
 
-def _differences_or_none(text, engines):
-    try:
-        return differences(text, engines)
-    except wasm.WasmError:
-        return {}
+def minimised(finding, shrunk, trials):
+    """The simplest Finding of the same kind."""
+    best, engines = finding, [finding.engine] if finding.engine in ENGINES else list(ENGINES)
+
+    def fails(sequences):
+        nonlocal best
+        found = [one for one in check(sequences[0], engines) if one.kind == finding.kind]
+        best = found[0] if found else best
+        return bool(found)
+
+    shrunk([finding.made], fails, trials)
+    return best
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--first", type=int, default=0, help="seed of the first module")
-    parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--size", type=int, default=12, help="statements of a function, at most")
-    parser.add_argument("--keep", type=Path, help="directory for modules that show differences, shrunk")
-    options = parser.parse_args()
-    failed = 0
-    for seed, different in explore(range(options.first, options.first + options.count), options.size):
-        failed += 1
-        print(f"seed {seed}:", *(f"{name}: {what}" for name, what in different.items()), sep="\n  ", flush=True)
-        if options.keep:
-            options.keep.mkdir(parents=True, exist_ok=True)
-            (options.keep / f"{seed}.whole.wat").write_text(generate(seed, options.size)[0])
-            engines = [name for name in different if name in ENGINES][:1] or list(ENGINES)
-            text = regrow(shrink(generate(seed, options.size)[1], options.size, engines), options.size)
-            (options.keep / f"{seed}.wat").write_text(text)
-    print(f"{options.count} modules, {failed} with differences")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def text(finding):
+    return f";; {finding.kind}, {finding.engine}: {finding.what}\n{regrow(finding.made)}\n"

@@ -1,6 +1,6 @@
 """How the functions of a random module are called from outside: with raw bits as i64s, and so that what they throw
 is seen where only the fact that they do gets out."""
-from generator_values import EXN, NUMBERS, is_reference, narrowed, widened, width
+from .generator_values import EXN, NUMBERS, is_reference, narrowed, widened, width
 
 THROWN = "(global $thrown (mut i64) (i64.const 0))"
 VARIABLES = " ".join(f"(local ${t} {t})" for t in NUMBERS) + f" (local $exn {EXN})"
