@@ -1,9 +1,10 @@
 """LLVM IR of control instructions: labels are basic blocks, values that branches carry go through allocas."""
 from pyjit_wasm.codegen import buffer_frames, recurrences
-from pyjit_wasm.codegen.abi import layout
+from pyjit_wasm.codegen.abi import STATUS, layout
 from pyjit_wasm.codegen.body import llvm_type
 from pyjit_wasm.codegen.instructions import Instructions
-from pyjit_wasm.frames.stack import FIRST_LOCAL, header_slots
+from pyjit_wasm.frames.entries import Disagreement
+from pyjit_wasm.frames.stack import header_slots
 from pyjit_wasm.frames.walk import block_type
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, FRAME
@@ -24,6 +25,11 @@ class Control:
         self.innermost = False
         self.catch = self.outer = self.next_clause = None
         self.catches = ()
+
+    @property
+    def in_clause(self):
+        """Whether this is a `try` whose clause is open: what is thrown there is not caught here."""
+        return self.kind == "try" and self.catch == self.outer
 
     @property
     def carried(self):
@@ -74,9 +80,16 @@ class ControlFlow(Instructions):
         self.push_carried(control.number, "p", control.params)
 
     def share_stack(self, control):
-        """In a loop entry, operands below a block go through allocas: it may hold a loop that is entered."""
-        for index, (type, value) in enumerate(self.stack[:control.height]):
-            self.store(type, value, self.alloca(f"%s{control.number}.{index}", type))
+        """In a loop entry, operands below a block go through allocas: it may hold a loop that is entered. Those below the
+        block around it are there already."""
+        first = self.controls[-2].height if len(self.controls) > 1 else 0
+        for index, (type, value) in enumerate(self.stack[first:control.height], first):
+            if value.startswith("%"):
+                self.store(type, value, self.operand_place(index, type))
+
+    def operand_place(self, index, type):
+        """The alloca of the operand at an index of the stack."""
+        return self.alloca(f'%"s{index}.{type}"', type)
 
     def forget(self, control):
         """Behind a label of a block: its operands are gone, those below it are where it left them."""
@@ -85,32 +98,47 @@ class ControlFlow(Instructions):
             return
         for index, (type, value) in enumerate(self.stack):
             if value.startswith("%"):
-                self.stack[index] = (type, self.load(type, f"%s{control.number}.{index}"))
+                self.stack[index] = (type, self.load(type, self.operand_place(index, type)))
 
     def enter_loop(self, control):
-        """Where execution starts: take locals and operands out of the interpreter's frame."""
+        """Where execution starts: take locals, operands and caught exceptions out of the interpreter's frame."""
+        entry = self.agreed(control)
         self.label(f"osr.{control.loop}")
         self.entered.append(control.loop)
-        params, rest = self.local_types[:self.params], self.local_types[self.params:]
-        place = -8 * header_slots(self.functype)
-        self.from_frame(place, [(type, self.local(index)) for index, type in enumerate(params)])
-        operands = self.from_frame(8 * FIRST_LOCAL, [(type, self.local(index))
-                                                     for index, type in enumerate(rest, self.params)])
-        for outer in self.controls:
-            end = self.from_frame(operands, [(type, value.startswith("%") and f"%s{outer.number}.{index}")
-                                             for index, (type, value) in enumerate(self.stack[:outer.height])])
-        self.from_frame(end, [(type, f"%p{control.number}.{index}") for index, type in enumerate(control.params)])
+        for index, (slot, _) in enumerate(entry.locals):
+            self.from_frame(slot, self.local_types[index], self.local(index))
+        for index, operand in enumerate(entry.operands):
+            type, value = self.stack[index]
+            if index >= control.height:
+                self.from_frame(operand.slot, type, f"%p{control.number}.{index - control.height}")
+            elif operand.constant is None and value.startswith("%"):
+                self.from_frame(operand.slot, type, self.operand_place(index, type))
+        for index, slot in entry.caught.items():
+            self.from_frame(slot, STATUS, self.caught(self.controls[index]))
         if control.recurrences:
             self.start_pointers(control)
         self.do(f"br label %{control.label}")
 
-    def from_frame(self, place, values):
-        """Copy values, (type, alloca or False) each, that lie from byte offset `place` on; where they end."""
-        offsets, size = layout([type for type, _ in values])
-        for offset, (type, alloca) in zip(offsets, values):
-            if alloca:
-                self.store(type, self.load(type, "%frame", place + offset), alloca)
-        return place + size
+    def from_frame(self, slot, type, place):
+        """Copy a value from a slot of the frame to an alloca."""
+        self.store(type, self.load(type, "%frame", 8 * slot), place)
+
+    def agreed(self, control):
+        """The LoopEntry of a loop, compared with what this pass has here. Raises Disagreement."""
+        entry = self.loop_entries.get(control.loop)
+        if entry is None:
+            raise Disagreement(f"loop {control.loop} cannot be reached in the interpreter")
+        here = (self.local_types, [type for type, _ in self.stack],
+                [index for index, outer in enumerate(self.controls) if outer.in_clause])
+        there = ([llvm_type(valtype) for _, valtype in entry.locals], [llvm_type(o.type) for o in entry.operands],
+                 sorted(entry.caught))
+        for what, ours, frames in zip(("locals", "operands", "caught exceptions"), here, there):
+            if ours != frames:
+                raise Disagreement(f"{what} at loop {control.loop} are {ours}, in the frame {frames}")
+        for (type, value), operand in zip(self.stack, entry.operands[:control.height]):
+            if operand.constant is not None and value != self.literal(type, operand.constant):
+                raise Disagreement(f"an operand below loop {control.loop} is {value}, in the frame {operand.constant}")
+        return entry
 
     def start_pointers(self, control):
         """Before the first iteration: the pointer of each group of accesses."""
