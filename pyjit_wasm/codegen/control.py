@@ -92,11 +92,13 @@ class ControlFlow(Instructions):
         return self.alloca(f'%"s{index}.{type}"', type)
 
     def forget(self, control):
-        """Behind a label of a block: its operands are gone, those below it are where it left them."""
+        """Behind a label of a block: its operands are gone, those below it are where it left them. Behind its end they are
+        used again, as far as they belong to the block around it."""
         del self.stack[control.height:]
         if not self.osr:
             return
-        for index, (type, value) in enumerate(self.stack):
+        first = self.controls[-1].height
+        for index, (type, value) in enumerate(self.stack[first:], first):
             if value.startswith("%"):
                 self.stack[index] = (type, self.load(type, self.operand_place(index, type)))
 
@@ -136,9 +138,15 @@ class ControlFlow(Instructions):
             if ours != frames:
                 raise Disagreement(f"{what} at loop {control.loop} are {ours}, in the frame {frames}")
         for (type, value), operand in zip(self.stack, entry.operands[:control.height]):
-            if operand.constant is not None and value != self.literal(type, operand.constant):
+            if operand.constant is not None and not self.is_constant(type, value, operand.constant):
                 raise Disagreement(f"an operand below loop {control.loop} is {value}, in the frame {operand.constant}")
         return entry
+
+    def is_constant(self, type, value, bits):
+        """Whether an operand is the constant with these raw bits."""
+        if type in ("i32", "i64"):
+            return not value.startswith("%") and int(value) & (1 << int(type[1:])) - 1 == bits
+        return value == self.literal(type, bits)
 
     def start_pointers(self, control):
         """Before the first iteration: the pointer of each group of accesses."""
