@@ -145,7 +145,8 @@ def bulk():
 SHAPES = {"i32": [*integer("i32")], "i64": [*integer("i64")], "f32": [*floating("f32")], "f64": [*floating("f64")],
           "vectors": [*vectors()], "atomics": [*atomics()], "uses": [*uses()], "bulk": [*bulk()]}
 # accesses before and behind, which do not trap
-SURROUNDED = """(local $f32 f32) (local $f64 f64) (local $v128 v128)
+LOCALS = "(local $f32 f32) (local $f64 f64) (local $v128 v128)"
+SURROUNDED = LOCALS + """
   (local.set $f64 (f64.load (local.get $i32))) (i64.store offset=1488 (local.get $p) (local.get $i64))
   {shape}
   (i64.store offset=1496 (local.get $p) (local.get $i64)) (drop (i32.load offset=4 (local.get $p)))"""
@@ -161,12 +162,25 @@ def module(shapes):
     return assemble("(module " + HEAD + "\n".join(functions) + ")")
 
 
-def places(binary, shapes, **settings):
+def module_of_loops(shapes):
+    """Each shape in a loop around another, in whose seventh iteration it traps."""
+    return assemble("(module " + HEAD + "\n".join(f"""
+      (func (export "l{n}") (param $p i32) (param $i32 i32) (param $i64 i64) (local $n i32) {LOCALS}
+        (loop $outer
+          (local.set $n (i32.add (local.get $n) (i32.const 1)))
+          (loop $inner (br_if $inner (i64.ne (local.tee $i64 (i64.sub (local.get $i64) (i64.const 1))) (i64.const 0))))
+          (local.set $i64 (i64.load offset=8 (local.get $p)))
+          (i64.store (local.get $p) (local.tee $i64 (i64.add (i64.const 3) (local.get $i64))))
+          (if (i32.eq (local.get $n) (i32.const 7)) (then {shape}))
+          (br_if $outer (i32.lt_u (local.get $n) (i32.const 20)))))""" for n, shape in enumerate(shapes)) + ")")
+
+
+def places(binary, shapes, prefixes="tc", threshold=1, **settings):
     """{function, arguments: (message, the frames' function indices and offsets)} of the traps."""
-    inst = wasm.load(binary, tier_up_threshold=1, background=False, **settings)
+    inst = wasm.load(binary, tier_up_threshold=threshold, background=False, **settings)
     found = {}
     for n in range(len(shapes)):
-        for name in (f"t{n}", f"c{n}"):
+        for name in (f"{prefix}{n}" for prefix in prefixes):
             for number in (0, 1):
                 try:
                     inst.exports[name](0, number, 8)
@@ -201,3 +215,12 @@ def test_offsets_of_traps(kind):
             found = places(binary, shapes, mode=mode, memory_bounds=bounds)
             wrong = {key: (shapes[int(key[0][1:])], found[key], wanted[key]) for key in wanted if found[key] != wanted[key]}
             assert not wrong, f"{mode}, {bounds}: {len(wrong)} of {len(wanted)}\n" + "\n".join(map(str, wrong.items()))
+
+
+def test_offsets_of_traps_in_loops_that_are_entered():
+    shapes = [*SHAPES["uses"], *SHAPES["i32"][::7], *SHAPES["vectors"][::7]]
+    binary = module_of_loops(shapes)
+    wanted = places(binary, shapes, "l", mode="interp")
+    assert all(outcome != "no trap" for outcome in wanted.values())
+    for threshold in (3, 9):
+        assert places(binary, shapes, "l", threshold, mode="tiered") == wanted
