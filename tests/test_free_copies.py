@@ -9,7 +9,7 @@ import pytest
 import pyjit_wasm as wasm
 from elftools.elf.elffile import ELFFile
 from pyjit_wasm.codegen import guest_calls, llvm
-from pyjit_wasm.codegen.control import BEGINS_FREE, ENDS_FREE
+from pyjit_wasm.codegen.loops import BEGINS_FREE, ENDS_FREE
 from pyjit_wasm.errors import InternalError
 from pyjit_wasm.tiering import units
 from test_loops import RELATIONS, WAYS, ACCESS, COUNTED, COPY, SHAPES, SOURCE, SUM

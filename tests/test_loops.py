@@ -9,7 +9,7 @@ import pytest
 
 import pyjit_wasm as wasm
 from conftest import EAGER
-from pyjit_wasm.codegen.control import ControlFlow
+from pyjit_wasm.codegen.loops import Loops
 
 # $p runs from its argument in steps; the loop ends after $n iterations; every access is `load`
 SOURCE = """(module (memory (export "memory") 2 3)
@@ -130,13 +130,13 @@ def test_counting_to_64_bits(relation):
 def copies(monkeypatch):
     """A function that gives which copies of loops have been entered since it was last called: "free" or "exact"."""
     cell = (ctypes.c_char * 2)()
-    begin = ControlFlow.begin_copy
+    begin = Loops.begin_copy
 
     def begin_copy(self, free):
         self.do(f"store volatile i8 1, ptr inttoptr (i64 {ctypes.addressof(cell) + (not free)} to ptr)")
         begin(self, free)
 
-    monkeypatch.setattr(ControlFlow, "begin_copy", begin_copy)
+    monkeypatch.setattr(Loops, "begin_copy", begin_copy)
 
     def entered():
         names = [name for name, noted in zip(("free", "exact"), cell.raw) if noted]

@@ -85,8 +85,8 @@ class CompiledUnit:
         return funcidx, self.module.codes[funcidx - self.module.imported_funcs].start
 
     def _trapping(self, funcidx, offset, trap):
-        """The last instruction up to `offset` that can trap so: LLVM folds a load into the instruction
-        that uses its value, and what it calls the place is then that one's."""
+        """The last instruction up to `offset` that can trap so: in innermost loops, where accesses are not volatile, LLVM folds
+        a load into the instruction that uses its value, and what it calls the place is then that one's."""
         code = self.module.codes[funcidx - self.module.imported_funcs]
         could = [at for op, _, at in instructions(self.module, code.start, code.end)
                  if at <= offset and any(trap == getattr(t, "trap", t) for t in op.traps)]

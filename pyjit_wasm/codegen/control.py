@@ -1,13 +1,9 @@
 """LLVM IR of control instructions: labels are basic blocks, values that branches carry go through allocas."""
-import copy
-
 from pyjit_wasm.codegen import buffer_frames
 from pyjit_wasm.codegen.abi import layout
 from pyjit_wasm.codegen.body import llvm_type
-from pyjit_wasm.codegen.instructions import Instructions
-from pyjit_wasm.codegen.proof_text import Proof
-from pyjit_wasm.codegen.proofs import wide
-from pyjit_wasm.frames.stack import FIRST_LOCAL, header_slots
+from pyjit_wasm.codegen.loops import Loops
+from pyjit_wasm.frames.stack import header_slots
 from pyjit_wasm.frames.walk import block_type
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, FRAME
@@ -30,33 +26,18 @@ class Control:
         self.catches = ()
 
     @property
+    def in_clause(self):
+        """Whether this is a `try` whose clause is open: what is thrown there is not caught here."""
+        return self.kind == "try" and self.catch == self.outer
+
+    @property
     def carried(self):
         """(prefix of the allocas, types) of the values that a branch here carries."""
         return ("p", self.params) if self.kind == "loop" else ("r", self.results)
 
 
-# Between a free copy and what is around it. LLVM takes them for code that may look at all of memory and change it: nothing of
-# the copy begins before, stores are done behind. They say different things so that tests can tell them apart.
-BEGINS_FREE = 'call void asm sideeffect "", "~{memory},~{flags}"()'
-ENDS_FREE = 'call void asm sideeffect "", "~{memory}"()'
-
-
-class FreeCopy:
-    """The free copy of a loop (`codegen.proofs`) while it is written: its Plan, its Control, whether its stores and its loads
-    have to stay where they are."""
-
-    def __init__(self, plan, control, compared):
-        self.plan, self.control, self.places = plan, control, plan.places
-        self.keeps_stores = plan.exact_accesses
-        self.keeps_loads = plan.exact_accesses and compared
-
-    def left_by(self, control):
-        """Whether a branch to a block leaves the loop."""
-        return control.number < self.control.number
-
-
-class ControlFlow(Instructions):
-    """Blocks, loops, branches; entering loops from the interpreter."""
+class ControlFlow(Loops):
+    """Blocks and branches."""
 
     def passed(self, mnemonic):
         """Blocks in unreachable code are numbered too."""
@@ -81,114 +62,16 @@ class ControlFlow(Instructions):
     def block(self, op, imm):
         self.open("block", block_type(self.module, imm))
 
-    def loop(self, op, imm):
-        control = self.open("loop", block_type(self.module, imm))
-        control.loop, self.loops_count = self.loops_count, self.loops_count + 1
-        control.innermost = self.loops[control.loop].innermost
-        self.carry(control, ("p", control.params))
-        plan = self.plans.get(control.loop)
-        start = f"{control.label}.proof" if plan else control.label
-        self.do(f"br label %{start}")
-        if self.copy == "a.":
-            self.enter_loop(control, start)
-        if plan:
-            self.label(start)
-            self.forget(control)
-            self.free_copy(control, plan)
-        self.label(control.label)
-        self.forget(control)
-        self.push_carried(control.number, "p", control.params)
-
-    def free_copy(self, control, plan):
-        """The proof at a loop's entry, and the copy that runs if it holds. What follows is the other copy."""
-        proven, pointers = Proof(self, plan).write()
-        free, exact = f"{control.label}.free", f"{control.label}.exact"
-        self.branch(proven, free, exact)
-        before = self.copy, self.stack[:], self.controls_count
-        self.copy += "f."
-        self.label(free)
-        self.begin_copy(free=True)
-        inner = copy.copy(control)
-        inner.label = f"{self.copy}L{control.number}"
-        self.free = FreeCopy(plan, inner, self.compares(plan))
-        for group, pointer in zip(plan.groups, pointers):
-            if pointer:
-                self.store("ptr", pointer, self.group_pointer(group))
-        self.controls[-1] = inner
-        self.do(f"br label %{inner.label}")
-        self.label(inner.label)
-        self.forget(inner)
-        self.visit(self.span(plan.first, plan.end))
-        if not self.dead:
-            self.carry(inner, ("r", inner.results))
-            self.fence_memory()
-            self.do(f"br label %{self.end_label(control)}")
-        self.dead, self.free, self.controls[-1] = 0, None, control
-        self.copy, self.stack, self.controls_count = before
-        self.label(exact)
-        self.begin_copy(free=False)
-        self.do(f"br label %{control.label}")
-
-    def begin_copy(self, free):
-        """Before the first iteration of a copy of a loop."""
-        if free:
-            self.do(BEGINS_FREE)
-
-    def compares(self, plan):
-        """Whether a loop has accesses that compare their address with the memory's size."""
-        return self.unit.explicit or any(wide(self.module, memory) for memory in plan.memories)
-
-    def fence_memory(self):
-        """On each way out of a free copy."""
-        self.do(ENDS_FREE)
-
-    def share_stack(self, control):
-        """In a loop entry, operands below a block go through allocas: it may hold a loop that is entered."""
-        for index, (type, value) in enumerate(self.stack[:control.height]):
-            self.store(type, value, self.alloca(f"%s{control.number}.{index}", type))
-
     def forget(self, control):
-        """Behind a label of a block: its operands are gone, those below it are where it left them."""
+        """Behind a label of a block: its operands are gone, those below it are where it left them. Behind its end they are
+        used again, as far as they belong to the block around it."""
         del self.stack[control.height:]
         if not self.osr:
             return
-        for index, (type, value) in enumerate(self.stack):
+        first = self.controls[-1].height
+        for index, (type, value) in enumerate(self.stack[first:], first):
             if value.startswith("%"):
-                self.stack[index] = (type, self.load(type, f"%s{control.number}.{index}"))
-
-    def enter_loop(self, control, start):
-        """Where execution starts: take locals and operands out of the interpreter's frame."""
-        self.label(f"osr.{control.loop}")
-        self.entered.append(control.loop)
-        params, rest = self.local_types[:self.params], self.local_types[self.params:]
-        place = -8 * header_slots(self.functype)
-        self.from_frame(place, [(type, self.local(index)) for index, type in enumerate(params)])
-        operands = self.from_frame(8 * FIRST_LOCAL, [(type, self.local(index))
-                                                     for index, type in enumerate(rest, self.params)])
-        for outer in self.controls:
-            end = self.from_frame(operands, [(type, value.startswith("%") and f"%s{outer.number}.{index}")
-                                             for index, (type, value) in enumerate(self.stack[:outer.height])])
-        self.from_frame(end, [(type, f"%p{control.number}.{index}") for index, type in enumerate(control.params)])
-        self.do(f"br label %{start}")
-
-    def from_frame(self, place, values):
-        """Copy values, (type, alloca or False) each, that lie from byte offset `place` on; where they end."""
-        offsets, size = layout([type for type, _ in values])
-        for offset, (type, alloca) in zip(offsets, values):
-            if alloca:
-                self.store(type, self.load(type, "%frame", place + offset), alloca)
-        return place + size
-
-    def group_pointer(self, group):
-        """Where the pointer of a group of accesses is kept."""
-        return self.alloca(f"%g{self.free.control.number}.{group.number}", "ptr")
-
-    def step_pointers(self):
-        """Before the next iteration of a free copy."""
-        for group in self.free.plan.groups:
-            if not group.step.terms and group.step.constant:
-                place, step = self.group_pointer(group), group.step.signed
-                self.store("ptr", self.let(f"getelementptr i8, ptr {self.load('ptr', place)}, i64 {step}"), place)
+                self.stack[index] = (type, self.load(type, self.operand_place(index, type)))
 
     def if_(self, op, imm):
         condition = self.condition()
@@ -247,13 +130,6 @@ class ControlFlow(Instructions):
         self.carry(control, control.carried)
         self.before_branch(control)
         self.do(f"br label %{self.target(control)}")
-
-    def before_branch(self, control):
-        """What a branch out of a free copy does, or back to its start."""
-        if self.free and self.free.left_by(control):
-            self.fence_memory()
-        elif self.free and control is self.free.control:
-            self.step_pointers()
 
     def target(self, control):
         """The label of a branch target; in the first copy of a loop entry, back edges of loops with loops

@@ -16,6 +16,7 @@ from pyjit_wasm.codegen.abi import STATUS, give_back, layout, result_type
 from pyjit_wasm.codegen.body import llvm_type, zero
 from pyjit_wasm.config import OPCODES
 from pyjit_wasm.codegen.exceptions import Exceptions
+from pyjit_wasm.frames.entries import loop_entries
 from pyjit_wasm.frames.stack import header_slots
 from pyjit_wasm.frames.walk import RULES
 from pyjit_wasm.opcodes import TRAP_CODE
@@ -62,7 +63,7 @@ class Function(Exceptions):
         outside would keep LLVM from optimising the loops around it: where there are such, a first copy
         of the body finishes their current iteration, and their back edges lead into a second copy,
         which is optimised as if entered normally."""
-        self.osr = True
+        self.osr, self.loop_entries = True, loop_entries(self.module, self.funcidx, self.layout)
         self.begin_frame()
         frame_lines, self.lines = self.lines, []
         self.walk("a.")

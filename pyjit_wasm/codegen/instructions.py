@@ -90,8 +90,9 @@ class Instructions(Accesses):
         result = rows.emit_access(self, op, pointer, values, volatile, self.here(), lane)
         if op.results:
             type = llvm_type(op.results[0])
-            if type in ("float", "double", VECTOR) and volatile:
-                # LLVM would make it a masked load, which does not trap, if it is selected later
+            if volatile:
+                # LLVM would make one load of those that two branches begin with or end with, and then of no place, and of one
+                # of floats a masked load, which does not trap, if it is selected later
                 result = self.let(f"freeze {type} {result}{self.here()}")
             self.push(type, result)
 

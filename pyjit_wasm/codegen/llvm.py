@@ -4,11 +4,15 @@ Levels: "code" for what was written as it should run (handlers, trampolines: no 
 wasm functions (O2 without SLP vectorisation, see RATIONALE.md).
 """
 import contextlib
+import re
 
 import llvmlite.binding as llvm
 
 # a wasm `select` is a compiler's decision against a branch: LLVM's late change of mind costs 2.4x on minima
 llvm.set_option("", "-x86-cmov-converter=false")
+# what two branches have in common stays in both: an access in common would be at no single place, and so its trap
+for option in ("hoist-common-insts", "sink-common-insts", "enable-tail-merge"):
+    llvm.set_option("", f"-{option}=false")
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 llvm.initialize_native_asmparser()
@@ -58,9 +62,44 @@ def _optimised(text, level):
         yield module
 
 
+_FUNCTION_OR_LOAD = re.compile(r"^(?:define |  (%\S+) = (?:load volatile ([^,]+), |freeze (i\d+) (%[^\s,]+))).*$", re.M)
+
+
+def _apart(text):
+    """Optimised IR text in which instruction selection leaves each load that may trap, which is volatile, an instruction of its
+    own. A load with one use becomes an operand of that use, and gets its place, where a trap then seems to be: so there
+    is a second use, which costs no instruction. The `freeze` that has kept loads of two branches from becoming one ends here:
+    what comes of memory is a definite value."""
+    loads = set()
+
+    def replaced(match):
+        name, type, integer, frozen = match.groups()
+        if type:
+            loads.add(name)
+            return f"{match[0]}\n  call void (...) @llvm.fake.use({type} {name})"
+        if integer:
+            return f"  {name} = bitcast {integer} {frozen} to {integer}" if frozen in loads else match[0]
+        loads.clear()
+        return match[0]
+
+    return _FUNCTION_OR_LOAD.sub(replaced, text) + "\ndeclare void @llvm.fake.use(...)\n"
+
+
+@contextlib.contextmanager
+def _selectable(text, level):
+    """The LLVM module `text` as instruction selection takes it."""
+    with _optimised(text, level) as module:
+        if level == "code" or " = load volatile " not in text:
+            yield module
+            return
+        text = _apart(str(module))
+    with llvm.parse_assembly(text) as module:
+        yield module
+
+
 def compile_ir(text, level):
     """Object bytes (ELF) of the LLVM module `text`."""
-    with _optimised(text, level) as module:
+    with _selectable(text, level) as module:
         return machine().emit_object(module)
 
 
@@ -72,7 +111,7 @@ def optimised(text, level="full"):
 
 def assembly(text, level="full"):
     """Machine code as assembler text, for people."""
-    with _optimised(text, level) as module:
+    with _selectable(text, level) as module:
         return machine().emit_assembly(module)
 
 

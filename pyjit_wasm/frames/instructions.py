@@ -158,11 +158,7 @@ class Instructions(AbstractStack):
         readers = [entry for entry in self.stack if entry.reads(slot)]
         for entry in readers:
             self.materialise(entry)
-        taken = None if readers else self.take_pending(value, lambda form: True)
-        if taken:
-            form, values = taken
-            self.emit(form.name, (slot, *values[1:]))
-        else:
+        if readers or not self.redirect(value, slot):
             self.assign(slot, value)
 
     def global_get(self, op, imm):

@@ -34,15 +34,15 @@ class Attempt:
 
 class Control:
     """An open block: `base` its first canonical slot, `height` the stack below it; `attempt`: which catches
-    first what is thrown here, `own` if it is this block."""
+    first what is thrown here, `own` if it is this block; `caught`: in a clause of a `try`, the slot of the exception."""
 
-    __slots__ = ("kind", "label", "orelse", "base", "height", "params", "results", "attempt", "own", "catches")
+    __slots__ = ("kind", "label", "orelse", "base", "height", "params", "results", "attempt", "own", "catches", "caught")
 
     def __init__(self, kind, base, height, functype):
         self.kind, self.base, self.height = kind, base, height
         self.params, self.results = functype.params, functype.results
         self.label, self.orelse = Label(), None
-        self.attempt = self.own = None
+        self.attempt = self.own = self.caught = None
         self.catches = ()
 
     @property
@@ -239,11 +239,11 @@ class Operands(Instructions):
         if control.own.end is None:
             control.own.end = self.sink.position
             control.attempt = control.own.outer
-        label = Label()
-        control.own.clauses.append((tagidx, label, control.base + 1, control.base))
+        label, control.caught = Label(), control.base
+        control.own.clauses.append((tagidx, label, control.caught + 1, control.caught))
         self.bind(label)
         self.reset(control)
-        self.next = control.base + 1
+        self.next = control.caught + 1
         self.highest = max(self.highest, self.next)
         self.push_temps(self.payload(tagidx))
 
@@ -269,7 +269,7 @@ class Operands(Instructions):
         self.dead = 1
 
     def rethrow(self, op, imm):
-        self.emit("throw_ref", (self.target(imm).base, 0))
+        self.emit("throw_ref", (self.target(imm).caught, 0))
         self.dead = 1
 
     def unmoved(self, control):

@@ -155,6 +155,16 @@ class AbstractStack(Walk):
                 return form, values
         return None
 
+    def redirect(self, value, slot):
+        """Have the pending form, if it produced `value`, write another slot; whether it does. It stays the form of the
+        instruction that it was made for, to which its traps belong."""
+        taken = self.pending
+        if self.take_pending(value, lambda form: True) is None:
+            return False
+        form, values, offset = taken
+        self.pending = form, (slot, *values[1:]), offset
+        return True
+
     def take_comparison(self, value):
         """The pending comparison that produced `value`, as (form, left, right, sense), or None."""
         inverted, self.inverted = self.inverted, False

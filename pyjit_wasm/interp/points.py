@@ -1,13 +1,9 @@
 """What is known of a function before each of its instructions: where the operands are and of what types, and which labels
 there are. Types and labels are validation's, slots those of the frames that `frames.stepwise` makes code for."""
-import collections
 import dataclasses
 
-from pyjit_wasm.binary.body import instructions
+from pyjit_wasm.frames.entries import Nowhere, observe
 from pyjit_wasm.frames.operands import Operands
-from pyjit_wasm.interp.threaded import Writer
-from pyjit_wasm.valid.body import Body
-from pyjit_wasm.valid.function import check
 
 _KINDS = {"else": "if", "catch": "try", "catch_all": "try"}  # parts of blocks
 
@@ -40,14 +36,13 @@ class Points:
     type) each."""
 
     def __init__(self, module, funcidx, layout):
-        places = _Places(module, funcidx, layout, Writer(collections.defaultdict(int)))
+        places = _Places(module, funcidx, layout, Nowhere())
         places.run()
-        comp = places.functype
-        types = [*comp.params, *(valtype for count, valtype in places.code.locals for _ in range(count))]
+        types, found = _typed(module, funcidx, places.code.start)
         self.locals = tuple(zip(places.local_slots, types))
         self.at = {
             offset: Point(mnemonic, imm, tuple(zip(places.slots[offset], types)), labels)
-            for offset, mnemonic, imm, types, labels in _typed(module, comp, places.code) if offset in places.slots}
+            for offset, mnemonic, imm, types, labels in found if offset in places.slots}
 
 
 class _Places(Operands):
@@ -62,23 +57,20 @@ class _Places(Operands):
         self.slots[offset] = [value.slot for value in self.stack]
 
 
-def _typed(module, comp, code):
-    """(byte offset, mnemonic, immediates, types of the operands, Labels) of each instruction, as validation finds them."""
-    body = Body(module, module.globals, comp.results, comp.params, code.locals)
-    found, labels, opener = [], (), code.start
+def _typed(module, funcidx, start):
+    """Types of the locals, and (byte offset, mnemonic, immediates, types of the operands, Labels) of each instruction, as
+    validation finds them. `start`: the offset of the first one."""
+    found, labels, opener = [], (), start
 
-    def observed():
+    def look(offset, op, imm, body):
         nonlocal labels, opener
-        for op, imm, offset in instructions(module, code.start, code.end):
-            labels = labels[:len(body.frames)]
-            if len(body.frames) > len(labels):
-                labels += (_label(body.frames[-1], opener),)
-            found.append((offset, op.mnemonic, imm, tuple(body.stack), labels))
-            opener = offset
-            yield op, imm, offset
+        labels = labels[:len(body.frames)]
+        if len(body.frames) > len(labels):
+            labels += (_label(body.frames[-1], opener),)
+        found.append((offset, op.mnemonic, imm, tuple(body.stack), labels))
+        opener = offset
 
-    check(body, observed())
-    return found
+    return observe(module, funcidx, look).locals, found
 
 
 def _label(frame, offset):

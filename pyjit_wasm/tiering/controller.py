@@ -4,6 +4,7 @@ import ctypes
 from pyjit_wasm import config
 from pyjit_wasm.codegen import abi, native
 from pyjit_wasm.config import STEPPING
+from pyjit_wasm.frames.entries import Disagreement
 from pyjit_wasm.runtime import process
 from pyjit_wasm.runtime.layout import BATCH, FUNC, INSTANCE_OBJECT, THREAD
 from pyjit_wasm.runtime.services import provides
@@ -86,7 +87,10 @@ def tier_up(func, loop, _):
         if code.settings.background:
             compile_later(code, funcidx, loop >= 0, reason)
         else:
-            compile_hot(code, funcidx, loop >= 0, reason)
+            try:
+                compile_hot(code, funcidx, loop >= 0, reason)
+            except Disagreement as error:  # never wrong code: the loop goes on in the interpreter
+                code.failed[funcidx] = str(error)
     return code.loops.get(funcidx, 0) if loop >= 0 else 0
 
 
