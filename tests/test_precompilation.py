@@ -141,7 +141,6 @@ def test_progress_and_a_second_time(place):
 
 
 def test_refusals(place, monkeypatch):
-    monkeypatch.setattr(native, "use_cache", True)     # for the tests to come: an engine without a cache changes it
     with pytest.raises(errors.UnsupportedError, match="struct"):
         precompile(wasm.Module("(module (type $s (struct)) (func (drop (struct.new $s))))"))
     with pytest.raises(ValueError, match="off"):

@@ -5,20 +5,21 @@ from pyjit_wasm.codegen import cache
 from pyjit_wasm.runtime.elf import Object, lay_out
 
 
-def entry(kind, identity):
-    """The name in the cache of what `kind` and `identity` (str or bytes) describe."""
-    return f"{kind}-{cache.key(kind, identity)}"
+def entry(kind, identity, source=None, level=""):
+    """The name in the cache of what `kind` and `identity` (str or bytes) describe, arguments as for `build`: they decide the
+    source."""
+    return f"{kind}-{cache.key(kind, identity, level)}"
 
 
 def build(kind, identity, source, level, use_cache=True, compile=None):
     """The elf.Object for what `kind` and `identity` describe. `source()` gives the IR text if it has to be compiled, by
-    `compile(source, level)` if given, else in this process."""
+    `compile(source, level)` if given, else in this process. What all engines share is always kept in the cache."""
     return find(kind, identity, source, level, use_cache, compile)[0]
 
 
 def find(kind, identity, source, level, use_cache=True, compile=None):
     """The same, and whether it came from the cache."""
-    name = entry(kind, identity) if use_cache else None
+    name = entry(kind, identity, source, level) if use_cache else None
     data = cache.fetch(name) if use_cache else None
     if data is not None:
         return Object(*marshal.loads(data)), True

@@ -19,8 +19,8 @@ class Worker:
 
         path = [*(p or os.getcwd() for p in sys.path), str(Path(__file__).parents[2])]
         try:
-            self._process = subprocess.Popen(  # -S: importing `site` takes as long as starting Python
-                [sys.executable, "-S", "-c", "from pyjit_wasm.codegen.worker import main; main()"],
+            self._process = subprocess.Popen(  # -S: importing `site` takes as long as starting Python; -P: no modules of the working directory
+                [sys.executable, "-S", "-P", "-c", "from pyjit_wasm.codegen.worker import main; main()"],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
                 stderr=subprocess.DEVNULL)  # or whoever reads this process's waits for the end of the last compilation
