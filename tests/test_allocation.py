@@ -231,6 +231,41 @@ def test_exceptions_without_room(limited):
         print(f(10))""") == "10 100\nout of memory\n10\n"
 
 
+def test_compilation_without_room(child, mode, tmp_path):
+    """LLVM would end the process. In mode tiered the function stays interpreted; with room, calls work."""
+    done = child(f"""
+        {PRELUDE.strip().splitlines()[0]}
+        from allocation import *
+        source = '(module (memory 1) (func (export "f") (param i32) (result i32) (i32.add (i32.load8_u (i32.const 0)) (local.get 0))))'
+        load(source, mode={mode!r}).exports.f(1)
+        with Limit(resource.RLIMIT_DATA, "VmData", 4 << 20):
+            instance = load(source, mode={mode!r}, cache=False)
+            try:
+                print([instance.exports.f(number) for number in range(5)], instance.exports.f.tier)
+            except MemoryError as error:
+                print(str(error)[:15])
+        print([instance.exports.f(number) for number in range(5)], "MemoryError" in instance.exports.f.tier.why)""",
+                 PYJIT_WASM_CACHE=str(tmp_path / "cache"))
+    works = "[0, 1, 2, 3, 4]"
+    assert done.stdout == {"interp": f"{works} interp\n{works} False\n", "jit": f"cannot allocate\n{works} False\n",
+                           "tiered": f"{works} interp\n{works} True\n"}[mode], done.stderr
+
+
+def test_a_worker_process_without_room(child):
+    """It says so; so does compilation in this process when the worker is gone."""
+    assert child(f"""
+        {PRELUDE.strip().splitlines()[0]}
+        from allocation import *
+        from pyjit_wasm.codegen import worker
+        resource.setrlimit(resource.RLIMIT_DATA, (60 << 20, -1))
+        text = "define i32 @f() {{\\n  ret i32 1\\n}}\\n; " + "x" * 1_000_000
+        compiler = worker.Worker()
+        print(compiler.compile(text[:40], "code")[:4], refused(compiler.compile, text, "code"), compiler._process is not None)
+        print(compiler.compile(text[:40], "code")[:4])
+        compiler.close()
+        print(refused(compiler.compile, text, "code"))""").stdout == "b'\\x7fELF' True True\nb'\\x7fELF'\nTrue\n"
+
+
 def test_the_code_arena_gives_back_what_it_could_not_use(monkeypatch):
     region = arena.host
     before, free = region.used, list(region._free)

@@ -1,8 +1,13 @@
 """Object code: out of the cache on disk, or compiled, laid out and put there. LLVM is imported only to compile."""
 import marshal
+import sys
 
 from pyjit_wasm.codegen import cache
+from pyjit_wasm.runtime import libc
 from pyjit_wasm.runtime.elf import Object, lay_out
+
+_LIBRARY = 200 << 20        # address space that loading LLVM takes
+_ROOM, _ROOM_PER_BYTE = 32 << 20, 256   # memory that must be there before LLVM is called: it took up to 80 bytes per byte of text
 
 
 def entry(kind, identity, source=None, level=""):
@@ -39,6 +44,15 @@ def absent(source, level):
 
 
 def _compile_here(source, level):
+    return compile_here(source(), level)
+
+
+def compile_here(text, level):
+    """Object bytes of the LLVM module `text`, compiled in this process. Raises MemoryError if there is little memory: LLVM
+    ends the process when it finds none."""
+    if "llvmlite" not in sys.modules:
+        libc.require(_LIBRARY, libc.PROT_NONE)
+    libc.require(_ROOM + _ROOM_PER_BYTE * len(text), libc.PROT_RW)
     from pyjit_wasm.codegen.llvm import compile_ir
 
-    return compile_ir(source(), level)
+    return compile_ir(text, level)

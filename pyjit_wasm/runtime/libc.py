@@ -84,6 +84,16 @@ def _checked(address, size):
     return address
 
 
+def require(size, protection):
+    """Raises MemoryError if `size` bytes with a protection cannot be mapped now."""
+    address = _mmap(None, size, protection, _PRIVATE, -1, 0)
+    if address == _FAILED and gc.collect():
+        address = _mmap(None, size, protection, _PRIVATE, -1, 0)
+    if address == _FAILED:
+        raise MemoryError(f"cannot allocate {size} bytes")
+    release(address, size)
+
+
 def pages(size, flags=_PRIVATE):
     """A `mmap.mmap` of `size` bytes, zero, that a forked child gets a copy of. Raises MemoryError."""
     try:

@@ -86,7 +86,10 @@ def tier_up(func, loop, _):
         if code.settings.background:
             compile_later(code, funcidx, loop >= 0, reason)
         else:
-            compile_hot(code, funcidx, loop >= 0, reason)
+            try:
+                compile_hot(code, funcidx, loop >= 0, reason)
+            except MemoryError as error:    # the guest goes on interpreted, as when the background compiler fails
+                code.failed[funcidx] = f"MemoryError: {error}"
     return code.loops.get(funcidx, 0) if loop >= 0 else 0
 
 
