@@ -66,6 +66,54 @@ def test_too_few_mappings_for_all_of_it(limited, spare):
         print(count < 10, left() == before or (before, left()), wasm.Instance(module).exports.f())""") == "True True 7\n"
 
 
+@pytest.mark.parametrize("fails", ["==", ">="])
+def test_each_call_of_the_system_fails_once(limited, fails):
+    """In the middle of an instantiation with imports, a start function and a call: each in turn, alone or with all later ones."""
+    assert limited(f"""
+        import mmap
+        module = wasm.Module('''(module (import "m" "t" (table 10 funcref)) (import "m" "f" (func $host (param i32 i64)))
+            (memory (export "m") 1) (memory 2 2) (memory i64 1) (table 100000 funcref) (table 5 5 externref) (tag)
+            (global (mut i64) (i64.const 1)) (elem (i32.const 0) $f) (data (i32.const 0) "abc")
+            (func $f (export "f") (param i32) (result i32) (call $host (local.get 0) (i64.const 1)) (i32.load8_u (local.get 0)))
+            (func $start (drop (call $f (i32.const 1)))) (start $start))''', engine=engine)
+        table, calls, fail = wasm.Table(10), 0, 0
+        def failing(function, answer=None):
+            def call(*arguments):
+                global calls
+                calls += 1
+                if not calls {fails} fail or not fail:
+                    return function(*arguments)
+                if answer is None:
+                    raise OSError(12, "Cannot allocate memory")
+                return answer[0]
+            return call
+        class Mmap:
+            mmap = failing(mmap.mmap)
+        libc.mmap = Mmap
+        for name, answer in (("_mmap", libc._FAILED), ("_mprotect", -1), ("_calloc", None), ("_malloc", None)):
+            setattr(libc, name, failing(getattr(libc, name), (answer,)))
+        def use():
+            table._inst.keepers.clear()
+            try:
+                instance = wasm.Instance(module, {{"m": {{"t": table, "f": lambda a, b: None}}}})
+                assert instance.exports.f(2) == 99
+            except MemoryError:
+                assert fail
+                assert table._inst.read(0) or table._inst.keepers == []    # once a segment is written, the instance stays
+            table[0] = None
+            table._inst.keepers.clear()
+            table._inst.passed.clear()
+        use()
+        before, failures = left(), 0
+        while calls >= fail:
+            calls, fail = 0, fail + 1
+            use()
+            assert left() == before, (fail, left(), before)
+        print(fail > 9)
+        fail = 0
+        use()""") == "True\n"
+
+
 def test_objects_from_python(limited):
     assert limited("""
         before = left()

@@ -32,9 +32,10 @@ class Arena:
             self._take_back()
             for index, (start, free) in enumerate(self._free):
                 if free >= size:
+                    give_back = partial(self._returned.append, (start, size))
                     libc.protect(start, size, libc.PROT_RW)
                     self._free[index:index + 1] = [(start + size, free - size)] if free > size else []
-                    return Lease(start, partial(self._returned.append, (start, size)))
+                    return Lease(start, give_back)
         raise MemoryError("the code arena is full")
 
     @property

@@ -67,19 +67,18 @@ _region = libc.permanent(_Region(*_tops()))
 def reserve(size):
     """A Lease of `size` inaccessible bytes, whole machine pages. Raises MemoryError."""
     start = _region.reserve(size)
-    return _lease(start, partial(_region.release, start, size))
+    return Lease(start, partial(_region.release, start, size))
 
 
 def reserve_guarded(size):
     """The same; a fault of guest code there is a trap."""
     start = _region.reserve(size)
-    give_back = partial(_end_guarded, start, size)
     try:
         process.ranges.add(start, start + size)
     except BaseException:
         _region.release(start, size)
         raise
-    return _lease(start, give_back)
+    return Lease(start, partial(_end_guarded, start, size))
 
 
 def _end_guarded(start, size):
@@ -91,15 +90,7 @@ def zeroed(size):
     """A Lease of `size` bytes that are zero and accessible, of the C library's heap: no mapping of their own if they are
     few. Raises MemoryError."""
     start = libc.zeroed(size)
-    return _lease(start, partial(libc.free, start))
-
-
-def _lease(start, give_back):
-    try:
-        return Lease(start, give_back)
-    except BaseException:
-        give_back()
-        raise
+    return Lease(start, partial(libc.free, start))
 
 
 class Growth:
