@@ -245,6 +245,16 @@ def test_settings_count_for_what_is_kept_as_a_whole(module, setting, value):
     assert other.code.ahead_entry != module.code.ahead_entry
 
 
+def test_kept_threaded_code_has_a_key_of_its_own(monkeypatch):
+    monkeypatch.setattr(config, "KEPT_CODE", 0)
+    names = set()
+    for source in (SOURCE, SOURCE.replace("loop", "loop (nop)")):
+        for bounds in ("guard", "explicit"):
+            code = wasm.Module(source, engine=wasm.Engine(mode="interp", memory_bounds=bounds)).code
+            names |= {code.kept_threaded.name, code.kept_native.name, code.ahead_entry}
+    assert len(names) == 12
+
+
 def test_kind_identity_and_level_count():
     names = {objects.entry(*parts) for parts in [
         ("a", "b"), ("b", "a"), ("ab", ""), ("a", "b", None, "code"), ("a", "b", None, "full"), ("a", "bcode")]}

@@ -34,6 +34,9 @@ def main():
         with wasm.profile(instance, counts=True) as profiling:
             instance.exports.f()
         profiling.report.save(sys.argv[2])
+    elif sys.argv[1] == "kernels":
+        functions = "(func (result i32) (i32.const 5))" * 60000
+        print(len(wasm.Module(f'(module {functions})').binary) > 1 << 18, sum("kernel" in name for name in os.listdir(sys.argv[2])) > 0)
     else:
         from pyjit_wasm.cli import main
         code = main(sys.argv[1:])
@@ -76,6 +79,11 @@ def test_a_program_in_each_mode_twice(run, archive, tmp_path, mode):
 
 def test_the_worker_process(run):
     assert run("worker") == "b'\\x7fELF' True\n"
+
+
+def test_kernels_are_compiled_from_sources_in_the_zip(run, tmp_path):
+    """They validate large modules."""
+    assert run("kernels", tmp_path / "cache") == "True True\n"
 
 
 def test_package_data(run, tmp_path):

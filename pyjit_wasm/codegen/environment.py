@@ -1,7 +1,7 @@
-"""What decides the code that is made of the same inputs: this package, Python, the C library, LLVM and the processor.
+"""The part of cache keys that all compiled code has in common: this package, Python, the C library, LLVM and the processor.
 
-All of it is told by content, not by times: a file that was edited within a second and kept its size is another file. Times
-also differ between machines and images with the same files, which may share a cache.
+Files count by content. Size and time miss an edit that restores both, and differ between machines and images that have
+the same files and may share a cache.
 """
 import os
 import sys
@@ -14,14 +14,14 @@ except ImportError:
 _package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _CODE = (".py", ".pyc")     # .pyc outside of __pycache__: an installation without sources
 _BLOCK = 1 << 17
-_NOTES = 4096               # bytes at either end of a library: the build ID, the places of all sections
+_NOTES = 4096               # bytes at each end of a library: they have the build ID and the offsets of all sections
 
 _digest = _package_digest = None
 _modules, _unchanged = 0, True
 
 
 def digest():
-    """32 bytes that stand for all of it, found once per process. None if something cannot be told."""
+    """32 bytes that stand for all of it, computed once per process. None if a part cannot be read."""
     global _digest, _package_digest
     if _digest is None:
         try:
@@ -33,8 +33,8 @@ def digest():
 
 
 def unchanged():
-    """Whether the package is what it was when `digest` looked: what this process imported since then, and made code with,
-    belongs to that digest. Looks again when something was imported."""
+    """Whether the package still is what `digest` read. Else modules that this process has imported since then may make other
+    code. Reads the package again if anything was imported since the last time."""
     global _modules, _unchanged
     if _modules != len(sys.modules):
         _modules = len(sys.modules)
@@ -96,10 +96,10 @@ def _content(path):
         os.close(descriptor)
 
 
-# --- what else
+# --- everything else
 
 def python():
-    """What Python and the C library are: the layout of objects, and of what the system hands to signal handlers."""
+    """Descriptions of Python and the C library: they decide the layout of objects and of what signal handlers get."""
     try:
         library = os.confstr("CS_GNU_LIBC_VERSION")
     except (OSError, ValueError):
@@ -111,7 +111,7 @@ def python():
 
 
 def llvm():
-    """What llvmlite and the LLVM in it are, found without importing it; nothing if there is none. Raises OSError."""
+    """Descriptions of llvmlite and its LLVM, which are not imported for that; none without llvmlite. Raises OSError."""
     folder = _llvmlite()
     if folder is None:
         return []
@@ -124,7 +124,7 @@ def llvm():
 
 
 def _llvmlite():
-    """The folder of llvmlite that is, or would be imported; None without one."""
+    """The folder of the llvmlite that is or would be imported, or None."""
     if "llvmlite" in sys.modules:
         return sys.modules["llvmlite"].__path__[0]
     for finder in sys.meta_path:
@@ -147,7 +147,7 @@ _PROCESSOR = (b"vendor_id", b"cpu family", b"model", b"stepping", b"flags")
 
 
 def processor():
-    """What decides the instructions that LLVM chooses: the model and the features that the system lets programs use. New
-    microcode that takes a feature away changes the latter; it changes nothing else that code depends on. Raises OSError."""
+    """The lines of /proc/cpuinfo that decide which instructions LLVM chooses: the model, and the features that programs may
+    use. A change of microcode matters only if it changes the features. Raises OSError."""
     first = _content("/proc/cpuinfo").split(b"\n\n")[0]
     return b"\n".join(line for line in first.split(b"\n") if line.startswith(_PROCESSOR))

@@ -1,8 +1,8 @@
-"""Room for memories and tables whose addresses never change: address space that is committed as they grow.
+"""Address space for memories and tables, which never move: it is reserved as a whole and committed as they grow.
 
-A process may have few mappings (`vm.max_map_count`, 65,530 by default), and neighbours with the same protection are one. So
-reservations lie side by side, apart from what the C library and Python map: the inaccessible end of one and the
-inaccessible beginning of the next are one mapping, stack buffers are one too, and a memory takes two.
+Linux limits the mappings of a process (`vm.max_map_count`, 65,530 by default) and joins neighbours that have the same
+protection. Reservations therefore lie side by side, apart from what the C library and Python map. The inaccessible end
+of one and the inaccessible beginning of the next are one mapping, so a memory takes two. Stack buffers are neighbours as well.
 """
 import gc
 from _thread import RLock
@@ -16,9 +16,9 @@ _PAGE = libc.MACHINE_PAGE
 
 
 class _Region:
-    """Where reservations go: below the first of `tops`, each below the last one, or where one of the same size was given
-    back; when something else is in the way, below the next top; and in the end where the system wants. There is no lock, as
-    finalizers and signal handlers come here: two threads at once may leave a place unused."""
+    """Chooses addresses: a place of the same size that was given back, else the place below the last reservation, beginning at
+    the first of `tops`. If something else is mapped there, it goes on at the next top, and after the last one the
+    system chooses. There is no lock, because finalizers and signal handlers come here: two threads may leave a place unused."""
 
     def __init__(self, *tops):
         self._tops, self._gone = list(tops), {}     # by size: addresses of those that were given back
@@ -29,23 +29,33 @@ class _Region:
             start = self._again(size) or self._below(size)
         except MemoryError:
             start = None
-        return start or libc.reserve(size)      # that looks for garbage first
+        return start or libc.reserve(size)      # this collects garbage if need be
 
     def _again(self, size):
         """Where one of the same size was, or None."""
-        gone = self._gone.get(size)
-        return libc.reserve_at(gone.pop(), size) if gone else None
+        try:
+            return self._at(self._gone[size].pop(), size)
+        except LookupError:
+            return None
 
     def _below(self, size):
         """Below the last one, or None."""
         for number, top in enumerate(self._tops):
             wanted = self._tops[number] = top - size
             if wanted > _LOWEST:
-                start = libc.reserve_at(wanted, size)
+                start = self._at(wanted, size)
                 if start is not None:
                     return start
             self._tops[number] = 0      # no more
         return None
+
+    def _at(self, place, size):
+        """The place if it is free, else None. Raises MemoryError."""
+        try:
+            return libc.reserve_at(place, size)
+        except MemoryError:
+            self._gone.setdefault(size, []).append(place)
+            raise
 
     def release(self, start, size):
         """Runs in finalizers, perhaps in the middle of `reserve`."""
@@ -54,8 +64,8 @@ class _Region:
 
 
 def _tops():
-    """The ends of two parts of the address space that are free in most processes: below libraries and generated code, and
-    below the program. Their addresses are as random as that of the generated code."""
+    """The upper ends of two parts of the address space that most processes do not use: below the libraries and the generated
+    code, and below the program. They are as random as the address of the generated code."""
     chance = arena.guest.lo % config.RESERVATIONS_BELOW
     return arena.guest.lo - config.RESERVATIONS_BELOW, _PROGRAM - chance
 
@@ -87,25 +97,25 @@ def _end_guarded(start, size):
 
 
 def zeroed(size):
-    """A Lease of `size` bytes that are zero and accessible, of the C library's heap: no mapping of their own if they are
-    few. Raises MemoryError."""
+    """A Lease of `size` accessible bytes, all zero, of the C library's heap, which needs no mapping for a few. Raises
+    MemoryError."""
     start = libc.zeroed(size)
     return Lease(start, partial(libc.free, start))
 
 
 class Growth:
-    """How far something at `base` has grown: `unit` bytes each, `most` at most. What is committed reads as zero. `committed`:
-    all of it is accessible from the start."""
+    """Commits the reservation at `base`, in elements of `unit` bytes, up to `most` elements. Committed elements are zero at
+    first. `committed`: all of them are accessible already."""
 
     def __init__(self, base, unit, most, committed=False):
         self._base, self._unit, self._most, self._committed = base, unit, most, committed
         self._lock = RLock()    # a finalizer may grow the same one in the middle of it
 
     def grow(self, count, size, resize):
-        """Make `count` more accessible, and call `resize(before, after)` with the number there was, which `size()` says, and
-        is then. The number before, or -1 if they are not to be had."""
+        """Commit `count` more elements. `size()` gives the current number, `resize(before, after)` stores the new one. Returns
+        the number before, or -1 if the maximum or the system forbids it."""
         grown = self._grow(count, size, resize)
-        if grown is None and gc.collect():     # unreachable cycles may hold what it takes
+        if grown is None and gc.collect():     # unreachable cycles may have held the memory
             grown = self._grow(count, size, resize)
         return -1 if grown is None else grown
 
