@@ -36,6 +36,7 @@ def test_a_minimum_that_cannot_be_had(limited):
             wasm.Instance(module).exports.f()
         before = left()
         for name, limit in LIMITS.items():
+            gc.collect()
             with limit():
                 refusals = {name: refused(wasm.Instance, module) for name, module in modules.items()}
             assert all(refusals.values()), (name, refusals)
