@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pyjit_wasm import config
-from pyjit_wasm.codegen import cache
+from pyjit_wasm.codegen import cache, environment
 
 PROGRAM = """
 inst = load('(module (func (export "f") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3))))', mode=MODE)
@@ -22,6 +22,7 @@ def place(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     monkeypatch.setenv(config.CACHE_VARIABLE, str(folder))
     monkeypatch.setattr(cache, "_trusted", {})
+    monkeypatch.setattr(environment, "unchanged", lambda: True)     # whoever edits the package while tests run
     return folder
 
 

@@ -127,6 +127,10 @@ def _llvmlite():
     """The folder of the llvmlite that is or would be imported, or None."""
     if "llvmlite" in sys.modules:
         return sys.modules["llvmlite"].__path__[0]
+    for folder in sys.path:     # finders would list all of it
+        candidate = os.path.join(folder, "llvmlite")
+        if os.path.exists(os.path.join(candidate, "_version.py")):
+            return candidate
     for finder in sys.meta_path:
         spec = finder.find_spec("llvmlite", None) if hasattr(finder, "find_spec") else None
         if spec is not None:
