@@ -199,7 +199,7 @@ def module():
 
 # a value that changes the code, for each parameter of a Unit; those that follow from the module have none
 VARIED = {
-    "members": (0, 1), "entries": (0, 1), "osr": (1,), "batches": (0,), "explicit": True, "strict_traps": True, "status": True,
+    "members": (0, 1), "entries": (0, 1), "osr": (1,), "batches": (0,), "explicit": True, "status": True,
     "variant": config.CALLS, "dump_call_stack": True, "notes_throws": False,
 }
 DERIVED = {"module", "layout", "facts"}
@@ -225,7 +225,7 @@ def test_each_parameter_of_a_unit_counts(module, name):
 
 def test_all_that_a_unit_decides_counts(module):
     """What the constructor makes of the module and the settings, too."""
-    for name, other in {"convention": "tailcc", "tail": "musttail ", "bounded_memories": set(), "status": True}.items():
+    for name, other in {"convention": "tailcc", "tail": "musttail ", "status": True}.items():
         changed = unit(module)
         assert getattr(changed, name) != other
         setattr(changed, name, other)

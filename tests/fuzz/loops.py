@@ -1,0 +1,342 @@
+"""Adversarial loops in this engine, in every mode, and in wasmtime: results, traps, and all memory afterwards.
+
+Many functions make a module, because LLVM takes milliseconds for each. Every call runs in all engines, one after the
+other, with memories that hold the same before. Canaries lie around the memories of this engine.
+"""
+import ctypes
+import functools
+import itertools
+import random
+import signal
+import threading
+import time
+from collections import Counter, namedtuple
+
+import pyjit_wasm as wasm
+from .generator_values import Choices
+from modes import BOUNDS, engine
+
+from . import loop_text
+from .canaries import Canaries, Spacer
+from .children import in_child
+from .loop_text import PAGE, Function, module_text
+
+NAME, SUFFIX = "loops", ".wat"
+SIZE = 25               # functions of a module
+FUEL = 1_500_000        # of wasmtime, in instructions; a call that needs more is *endless*
+ENDLESS = 2             # calls of a module that are endless here too, until they are interrupted
+BRIEF, PATIENCE = 0.03, 3.0     # seconds of CPU until an endless call, and one that must end, is interrupted
+PATTERN = bytes(i * 7 + (i >> 8) * 13 + 1 & 255 for i in range(PAGE))
+OUT_OF_FUEL, INTERRUPTED = "endless", "interrupted"
+STUBBORN = 90       # seconds until what cannot be interrupted is a hang
+OSR = (2, 3, 7, 20, 40)     # thresholds at which mode `osr` goes on in native code
+MODES = ("interp", "jit", "tiered", "osr")
+UNCOMPILED = "InternalError"
+
+# `memories` and `functions`: choices; `engine`: (mode, bounds) that differed, or None; `kind`: a word, `what`: a line
+Finding = namedtuple("Finding", "kind engine what memories functions")
+
+
+def grow(seed, count=SIZE):
+    """(choices of the memories, choices of each function) of the module with a number."""
+    memories = Choices(rng=random.Random(f"{seed}"))
+    found = loop_text.memories(memories)
+    functions = []
+    for number in range(count):
+        choices = Choices(rng=random.Random(f"{seed}.{number}"))
+        Function(choices, found, number).text()
+        functions.append(choices.made)
+    return memories.made, functions
+
+
+def regrow(memories, functions, imports=True):
+    """(Memory objects, text of the module, [[arguments, ...] of each function]). Without `imports` the module has
+    memories of its own instead."""
+    found = loop_text.memories(Choices(memories))
+    loops = [Function(Choices(made), found, number).text() for number, made in enumerate(functions)]
+    written = found if imports else [one._replace(imported=False) for one in found]
+    return found, module_text(written, [loop.text for loop in loops]), [loop.calls for loop in loops]
+
+
+# --- the machines
+
+class Wasmtime:
+    """A module without imports in wasmtime: its Python API cannot import shared memories."""
+
+    def __init__(self, binary, count):
+        import wasmtime
+
+        config, self.api = wasmtime.Config(), wasmtime
+        for name in ("wasm_multi_memory", "wasm_memory64", "wasm_threads", "shared_memory", "consume_fuel"):
+            setattr(config, name, True)
+        config.cranelift_opt_level = "none"
+        self.store = wasmtime.Store(wasmtime.Engine(config))
+        self.store.set_fuel(FUEL)
+        module = wasmtime.Module(self.store.engine, binary)
+        self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
+        self.memories = [self.exports[f"memory{n}"] for n in range(count)]
+        self.views = [self.view(memory) for memory in self.memories]
+
+    def view(self, memory):
+        """Of the bytes there are now; the base may move when it grows."""
+        if isinstance(memory, self.api.SharedMemory):
+            size, start = memory.data_len(), memory.data_ptr()
+        else:
+            size, start = memory.data_len(self.store), memory.data_ptr(self.store)
+        return _view(ctypes.addressof(start.contents) if size else 0, size)
+
+    def fill(self):
+        self.views = [self.view(memory) for memory in self.memories]
+        _fill(self.views)
+        self.exports["g"].set_value(self.store, 0)
+
+    def call(self, name, arguments):
+        self.store.set_fuel(FUEL)
+        try:
+            found = [value & 0xFFFFFFFFFFFFFFFF for value in self.exports[name](self.store, *arguments)]
+        except self.api.Trap as trap:
+            if trap.trap_code.name == "OUT_OF_FUEL":
+                return OUT_OF_FUEL
+            found = {"MEMORY_OUT_OF_BOUNDS": "out of bounds memory access"}.get(trap.trap_code.name, trap.trap_code.name)
+        self.views = [self.view(memory) for memory in self.memories]
+        return found, self.exports["g"].value(self.store) & 0xFFFFFFFFFFFFFFFF
+
+
+class Ours:
+    """A module in this engine."""
+
+    def __init__(self, binary, memories, mode, bounds, seed):
+        threshold = {"tier_up_threshold": random.Random(seed).choice(OSR)} if mode == "osr" else {}
+        made = engine("tiered" if mode == "osr" else mode, bounds, cache=False, **threshold)
+        module = wasm.Module(binary, engine=made)
+        self.name = mode, bounds
+        with Spacer():
+            imports = {}
+            for one in module.imports:
+                m = memories[int(one.name[1:])]
+                imports[one.name] = wasm.Memory(m.min, m.max, addr=m.address, shared=m.shared) if bounds == "guard" else None
+            if None in imports.values():    # only an instance makes a memory without guard pages
+                imports = _provided(made, {one.name: memories[int(one.name[1:])] for one in module.imports})
+            self.instance = wasm.Instance(module, {"env": imports})
+            self.memories = [self.instance.exports[f"memory{n}"] for n in range(len(memories))]
+        self.canaries = Canaries([memory._inst for memory in self.memories])
+        self.views = []
+
+    def fill(self):
+        self.views = [memoryview(memory) for memory in self.memories]
+        _fill(self.views)
+        self.instance.exports.g.value = 0
+
+    def call(self, name, arguments):
+        function = self.instance.exports[name]
+        try:
+            found = [value & 0xFFFFFFFFFFFFFFFF for value in function(*arguments)]
+        except wasm.Interrupted:
+            return INTERRUPTED
+        except wasm.Trap as trap:
+            found = trap.code
+        except Exception as error:
+            found = f"{type(error).__name__}: {error}"
+        self.views = [memoryview(memory) for memory in self.memories]
+        return found, self.instance.exports.g.value & 0xFFFFFFFFFFFFFFFF
+
+
+def _provided(engine, memories):
+    """Memories made by an instance, for imports."""
+    lines = [f'(memory (export "{name}") {m.address} {m.min} {"" if m.max is None else m.max} '
+             f'{"shared" if m.shared else ""})' for name, m in memories.items()]
+    exports = wasm.Instance(wasm.Module("(module " + "\n".join(lines) + ")", engine=engine)).exports
+    return {name: exports[name] for name in memories}
+
+
+def _view(address, size):
+    return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B") if size else memoryview(b"")
+
+
+def _fill(views):
+    for view in views:
+        for start in range(0, len(view), PAGE):
+            view[start:start + PAGE] = PATTERN
+
+
+class Watchdog(threading.Thread):
+    """Interrupts an instance whose call takes too long."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.instance, self.deadline, self.lock = None, None, threading.Lock()
+        self.start()
+
+    def run(self):
+        while True:
+            time.sleep(0.01)
+            with self.lock:
+                if self.deadline is not None and time.process_time() > self.deadline:
+                    self.instance.interrupt()
+                    self.deadline = time.process_time() + BRIEF
+
+    def call(self, machine, patience, name, arguments):
+        """What the machine's call gives, or "interrupted" after `patience` seconds."""
+        began = time.process_time()
+        self.instance, self.deadline = machine.instance, began + patience
+        signal.alarm(STUBBORN)
+        try:
+            return machine.call(name, arguments)
+        except wasm.Interrupted:    # after the call
+            return INTERRUPTED
+        finally:
+            with self.lock:
+                self.deadline = None
+            signal.alarm(STUBBORN)
+
+
+@functools.cache
+def warm():
+    """What all children need is loaded before they are forked."""
+    import wasmtime
+
+    source = """(module (memory 1) (func (export "f") (param v128) (result i32)
+      (v128.store (i32.const 0) (i32x4.add (local.get 0) (local.get 0))) (i32.load (i32.const 0))))"""
+    wasmtime.wat2wasm(source)
+    for mode, bounds, cache in itertools.product(("interp", "jit"), BOUNDS, (True, False)):
+        wasm.Instance(wasm.Module(source, engine=engine(mode, bounds, cache=cache))).exports.f(bytes(16))
+
+
+# --- a module
+
+def trial(progress, memories, functions, engines, seed=0, patience=PATIENCE):
+    """([Finding, ...], Counter of outcomes) of a module; a function that differed is not called again."""
+    import wasmtime
+
+    found, text, calls = regrow(memories, functions)
+    binary = bytes(wasmtime.wat2wasm(text))
+    progress.note("wasmtime")
+    model = Wasmtime(bytes(wasmtime.wat2wasm(regrow(memories, functions, False)[1])), len(found))
+    machines = []
+    for mode, bounds in engines:
+        progress.note(f"{mode} {bounds} -1 instantiation")
+        machines.append(Ours(binary, found, mode, bounds, seed))
+    watchdog, findings, outcomes = Watchdog(), [], Counter()
+    for number, vectors in enumerate(calls):
+        for arguments in vectors:
+            different = _compare(progress, watchdog, model, machines, number, arguments, outcomes, patience)
+            findings += [Finding(kind, name, f"f{number}{tuple(arguments)}: {what}", memories, [functions[number]])
+                         for kind, name, what in different]
+            if different:
+                machines = [one for one in machines if one.name not in [name for _, name, _ in different]]
+                break
+        if not machines:
+            break
+    return findings, outcomes
+
+
+def _compare(progress, watchdog, model, machines, number, arguments, outcomes, patience):
+    """[(kind, engine, what)] of one call."""
+    name, found = f"f{number}", []
+    model.fill()
+    wanted = model.call(name, arguments)
+    if wanted == OUT_OF_FUEL:
+        outcomes["endless"] += 1
+        if outcomes["endless"] > ENDLESS:
+            return []
+    else:
+        outcomes["returned" if isinstance(wanted[0], list) else wanted[0]] += 1
+    for machine in machines:
+        progress.note(f"{' '.join(machine.name)} {number} {name}{tuple(arguments)}")
+        machine.fill()
+        seen = watchdog.call(machine, BRIEF if wanted == OUT_OF_FUEL else patience, name, arguments)
+        damage = machine.canaries.damage()
+        if damage:
+            found.append(("canary", machine.name, f"{damage}; {seen}, wasmtime {wanted}"))
+        elif wanted == OUT_OF_FUEL:
+            if isinstance(seen[0], str) and seen != INTERRUPTED and machine.name[0] != "interp":
+                outcomes["endless here ended"] += 1
+        elif seen == INTERRUPTED:
+            found.append(("does not end", machine.name, f"wasmtime {wanted}"))
+        elif seen != wanted:
+            found.append((_kind(seen[0], wanted[0]), machine.name, f"{seen}, wasmtime {wanted}"))
+        elif (place := _difference(machine.views, model.views)) is not None:
+            found.append(("memory", machine.name, f"{seen}; memory, offset, here, wasmtime: {place}"))
+    return found
+
+
+def _kind(seen, wanted):
+    if isinstance(seen, str) and ":" in seen:
+        return seen.split(":")[0]
+    if isinstance(seen, list):
+        return "results" if isinstance(wanted, list) else "no trap"
+    return "trap" if isinstance(wanted, list) else "another trap"
+
+
+def _difference(views, others):
+    """(memory, offset, byte here, byte there) of the first difference, or None."""
+    for number, (here, there) in enumerate(zip(views, others)):
+        a, b = bytes(here), bytes(there)
+        if a != b:
+            place = next((i for i, pair in enumerate(zip(a, b)) if pair[0] != pair[1]), min(len(a), len(b)))
+            return number, place, a[place:place + 8].hex(), b[place:place + 8].hex()
+    return None
+
+
+def explore(seed, options, count=SIZE):
+    """([Finding], Counter of outcomes) of the module with a number, in children. `options` has modes and bounds."""
+    warm()
+    memories, functions = grow(seed, count)
+    engines = [(mode, bounds) for bounds in options.bounds for mode in options.modes]
+    return _explore(memories, functions, engines, seed)
+
+
+def _explore(memories, functions, engines, seed):
+    """Again without the function that killed the child. What goes wrong before a function runs is looked for by halves."""
+    findings, total, left = [], Counter(), list(functions)
+    while left:
+        ended = in_child(trial, memories, left, engines, seed)
+        if ended.death is None:
+            found, outcomes = ended.value
+            if len(left) == 1 or not any(one.kind == UNCOMPILED for one in found):
+                return findings + found, total + outcomes
+            number = -1
+        else:
+            number = int((ended.progress.split() + ["", "", "-1"])[2]) if ended.progress.startswith(MODES) else -1
+        if number < 0 and len(left) > 1:
+            for half in (left[:len(left) // 2], left[len(left) // 2:]):
+                found, outcomes = _explore(memories, half, engines, seed)
+                findings, total = findings + found, total + outcomes
+            return findings, total
+        mode, bounds, _, what = (ended.progress.split(" ", 3) + ["", "", ""])[:4]
+        guilty = [left[max(number, 0)]]
+        findings.append(Finding(ended.death, (mode, bounds) if bounds else None, what or ended.progress, memories, guilty))
+        del left[max(number, 0)]
+    return findings, total
+
+
+def check(finding, seed=0):
+    """[Finding, ...] of one's choices, in its engine."""
+    warm()
+    engines = [finding.engine] if finding.engine else [(mode, b) for mode in MODES for b in BOUNDS]
+    ended = in_child(trial, finding.memories, finding.functions, engines, seed, PATIENCE / 4)
+    if ended.death is not None:
+        return [finding._replace(kind=ended.death, what=ended.progress)]
+    return ended.value[0]
+
+
+def minimised(finding, shrunk, trials):
+    """The simplest Finding of the same kind that was found."""
+    best = finding
+
+    def fails(sequences):
+        nonlocal best
+        found = [one for one in check(finding._replace(memories=sequences[0], functions=[sequences[1]]))
+                 if one.kind == finding.kind]
+        best = found[0]._replace(engine=finding.engine) if found else best
+        return bool(found)
+
+    if len(finding.functions) == 1:
+        shrunk([finding.memories, finding.functions[0]], fails, trials)
+    return best
+
+
+def text(finding):
+    """The module of a Finding, with what it is as comments."""
+    engine = " ".join(finding.engine) if finding.engine else "any engine"
+    return f";; {finding.kind}, {engine}: {finding.what}\n" + regrow(finding.memories, finding.functions)[1]
