@@ -263,6 +263,11 @@ def test_kind_identity_and_level_count():
 
 # --- an engine without a cache
 
+def test_sources_are_not_read_without_a_cache(child):
+    code = "load('(module (func (export \"f\")))', mode='jit').exports.f()\nfrom pyjit_wasm.codegen import environment\n"
+    assert child(code + "print(environment._digest)", **{config.CACHE_VARIABLE: "off"}).stdout == "None\n"
+
+
 def test_an_engine_without_a_cache_keeps_what_all_share(child, tmp_path, mode):
     place = tmp_path / "cache"
     program = f"""

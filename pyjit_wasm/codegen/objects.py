@@ -24,6 +24,7 @@ def build(kind, identity, source, level, use_cache=True, compile=None):
 
 def find(kind, identity, source, level, use_cache=True, compile=None):
     """The same, and whether it came from the cache."""
+    use_cache = use_cache and cache.available()     # without one nobody reads all sources for a key
     name = entry(kind, identity, source, level) if use_cache else None
     data = cache.fetch(name) if use_cache else None
     if data is not None:
