@@ -7,7 +7,6 @@ from operator import index
 
 from pyjit_wasm import config
 from pyjit_wasm.binary.decode import decode
-from pyjit_wasm.codegen import native
 from pyjit_wasm.errors import DecodeError, ValidationError
 from pyjit_wasm.source.positions import Positions
 from pyjit_wasm.types import DefType, ExportType, ImportType
@@ -42,7 +41,7 @@ class Engine:
     memory_bounds      "guard": guard pages and a signal handler; "explicit": compare on each access
     tier_up_threshold  calls plus loop iterations after which a function is compiled, in mode "tiered"
     background         compile hot functions in a worker process while the interpreter goes on
-    cache              keep compiled code on disk (`$PYJIT_WASM_CACHE` says where)
+    cache              keep compiled code of modules on disk (`$PYJIT_WASM_CACHE` says where; "off" is for what all share too)
     stack_size         bytes of an exec_env's stack buffer where an Instance names none
     dump_call_stack    compiled functions have frames in the stack buffer too (`ExecEnv.buffer_frames`), slower
     legacy_exceptions  accept the older instructions for exceptions, `try`, `catch`, `delegate`, `rethrow`
@@ -75,8 +74,6 @@ class Engine:
             tier_up_threshold=tier_up_threshold, background=background, cache=cache,
             stack_size=check_stack_size(stack_size), dump_call_stack=dump_call_stack, legacy_exceptions=legacy_exceptions,
             tracebacks=tracebacks)
-        if not cache:
-            native.use_cache = False
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("the settings of an engine cannot be changed: make another engine")

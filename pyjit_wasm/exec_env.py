@@ -21,7 +21,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05  # seconds
 
 class ExecEnv:
     """An execution environment for `instance`: a stack buffer of `stack_size` bytes (zeroed; default the instance's; 0: none,
-    then only compiled code runs) and the state of calls. `user_data` is yours.
+    then only compiled code runs; MemoryError if there is no room) and the state of calls. `user_data` is yours.
 
     One thread at a time runs the exec_envs of an instance; those of an instance whose memory is shared run in parallel.
     A call in a second thread raises InUseError. `close`, or the end of a `with` block, gives the stack buffer back; `destroy`

@@ -38,7 +38,7 @@ class Table:
         inst = TableInst(TableType(addr, limits(min, max, "elements", addr), elem))
         bits = to_bits(elem, init, inst)
         if bits:
-            inst.write(0, [bits] * inst.length)
+            inst.fill(0, inst.length, bits)
         return of_store(cls, inst)
 
     def _bind(self, inst):

@@ -33,7 +33,8 @@ class Instance:
     mode         overrides the engine's
 
     Raises LinkError ("unknown import", "incompatible import type"), Trap (from segments or the start
-    function), whatever a host function called by the start function raises.
+    function), MemoryError if there is no room (for the minimum of a memory or table, for code), whatever a host function
+    called by the start function raises.
 
     An instance goes when nothing refers to it, its functions or its memories any more, cycles included; there is
     nothing to close.

@@ -20,7 +20,8 @@ _SCAN = 64  # bytes that a search for a NUL begins with
 
 class Memory(native.buffer_base()):
     """A linear memory (spec 4.2.8), `min` and `max` in pages of 64 KiB; `addr` "i32" or "i64": the type of addresses;
-    `shared`: instances that run in several threads may use it (threads proposal), and it has a maximum.
+    `shared`: instances that run in several threads may use it (threads proposal), and it has a maximum. MemoryError if
+    there is no room for the minimum.
 
     Supports the buffer protocol (`memoryview(memory)`, NumPy, ctypes): a writable view of the bytes there are now. The base
     address never moves: a view stays valid when the memory grows, keeps the memory alive, and goes on without its

@@ -52,7 +52,7 @@ def precompile(module: Module, jobs: int | None = None,
         raise RuntimeError(f"{cache.directory()}: not a directory that only this user can write")
     check_supported(module.syntax, module.code.facts)
     start, parts = time.monotonic(), list(_parts(module))
-    missing = [part for part in parts if cache.fetch(objects.entry(*part[:2])) is None]
+    missing = [part for part in parts if cache.fetch(objects.entry(*part)) is None]
     progress = progress or (lambda done, count: None)
     progress(len(parts) - len(missing), len(parts))
     compiled = 0

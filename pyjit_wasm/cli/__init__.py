@@ -34,6 +34,8 @@ def main(arguments=None):
         return _report(f"{path}: {error.format_message().rstrip('.')}; see {path} --help")
     except click.ClickException as error:
         return _report(f"{NAME}: {error.format_message()}")
+    except MemoryError as error:
+        return _report(f"{NAME}: not enough memory" + f": {error}" * bool(str(error)))
     except OSError as error:
         return _report(f"{NAME}: {error.filename}: {error.strerror}" if error.filename else f"{NAME}: {error}")
 

@@ -46,7 +46,7 @@ def run_options(command):
                          help="Tell a tool of the system the names of functions: map for perf report, jitdump for "
                          "perf inject --jit and perf annotate, or gdb; repeatable."),
             BOUNDS,
-            click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache of compiled code."),
+            click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache with code of this module."),
             click.argument("file", type=FILE),
             click.argument("arguments", nargs=-1, type=FILE, metavar="[ARGS]..."))):
         command = option(command)

@@ -6,9 +6,9 @@ that is renamed. The place is `$PYJIT_WASM_CACHE` (or "off"), else `$XDG_CACHE_H
 """
 import functools
 import os
-import sys
 
 from pyjit_wasm import config
+from pyjit_wasm.codegen import environment
 
 try:
     from _blake2 import blake2b  # hashlib would load OpenSSL
@@ -18,7 +18,6 @@ except ImportError:
 _hash = functools.partial(blake2b, digest_size=32)
 _MAGIC = b"pyjit_wasm object 1\n"
 _HEADER = len(_MAGIC) + 32
-_package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def directory():
@@ -36,18 +35,19 @@ _trusted = {}
 
 
 def available():
-    """Whether entries can be kept: the cache is on, and there is a directory that only this user can write."""
+    """Whether entries can be kept: the cache is on, there is a directory that only this user can write, and it can be told
+    what decides their code."""
     place = directory()
     return place is not None and _usable(place)
 
 
 def _usable(place):
-    """Whether `place` exists (it is made if need be) and only this user can write it."""
+    """Whether `place` exists (it is made if need be), only this user can write it, and keys stand for all they should."""
     if place not in _trusted:
         try:
             os.makedirs(place, mode=0o700, exist_ok=True)
             status = os.stat(place)
-            _trusted[place] = _ours(status)
+            _trusted[place] = _ours(status) and environment.digest() is not None
         except OSError:
             _trusted[place] = False
     return _trusted[place]
@@ -67,49 +67,14 @@ def _header(name, payload):
     return _MAGIC + digest(name.encode() + payload)
 
 
-_digest = None
-
-
-def _environment_digest():
-    """Changes with this package's sources, llvmlite, Python and the processor."""
-    global _digest
-    if _digest is None:
-        state = _hash(sys.version.encode())
-        for folder in ("", "opcodes", "binary", "codegen", "interp", "runtime", "frames", "tiering"):
-            for entry in sorted(os.scandir(os.path.join(_package, folder)), key=lambda e: e.name):
-                if entry.name.endswith(".py"):
-                    status = entry.stat()
-                    state.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-        state.update(_llvm_version().encode())
-        state.update(_processor())
-        _digest = state.digest()
-    return _digest
-
-
-def _llvm_version():
-    """The installed llvmlite, found without importing it."""
-    for folder in sys.path:
-        candidate = os.path.join(folder, "llvmlite", "_version.py")
-        if os.path.exists(candidate):
-            return f"{candidate} {os.stat(candidate).st_mtime_ns}"
-    return ""
-
-
-def _processor():
-    with open("/proc/cpuinfo", "rb") as file:
-        text = file.read(8192)
-    return b"\n".join(line for line in text.split(b"\n\n")[0].split(b"\n")
-                      if line.startswith((b"model name", b"flags", b"vendor_id", b"cpu family", b"model\t")))
-
-
 def digest(data):
     """32 bytes that stand for `data`."""
     return _hash(data).digest()
 
 
 def key(*parts):
-    """File name for what is made from `parts` (bytes or str) in this environment."""
-    state = _hash(_environment_digest())
+    """File name for what is made from `parts` (bytes or str) in this environment (`codegen.environment`)."""
+    state = _hash(environment.digest() or b"")
     for part in parts:
         part = part.encode() if isinstance(part, str) else part
         state.update(len(part).to_bytes(8, "little"))
@@ -138,9 +103,10 @@ def fetch(name):
 
 
 def store(name, payload):
-    """Add an entry; failing to (a full disk, no permission) is no error."""
+    """Add an entry; failing to (a full disk, no permission) is no error. Nothing is added once the package has changed
+    under the running process."""
     place = directory()
-    if place is None or not _usable(place):
+    if place is None or not _usable(place) or not environment.unchanged():
         return
     temporary = os.path.join(place, f".{name}.{os.getpid()}.{id(payload):x}")
     try:

@@ -46,6 +46,7 @@ class Exceptions(ControlFlow):
         payload = self.stack[len(self.stack) - len(functype.params):]
         places, size = layout([type for type, _ in payload])
         exn = self.let(f"call ptr @rt_new_exception(ptr {tag}, i64 {size // 8}){self.here()}")
+        self.trap(self.let(f"icmp eq ptr {exn}, null"), TRAP_CODE["out of memory"])
         for (type, value), place in zip(payload, places):
             self.store(type, value, exn, EXN.size + place)
         number = self.let(f"ptrtoint ptr {exn} to i64")

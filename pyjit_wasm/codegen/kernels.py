@@ -9,7 +9,7 @@ the same, slowly.
 import ctypes
 import functools
 
-from pyjit_wasm.codegen import native, objects
+from pyjit_wasm.codegen import objects
 from pyjit_wasm.runtime import arena, arrivals, loader
 
 
@@ -18,7 +18,7 @@ def load(main, *others):
     """A function that runs the kernel `main`, which may call `others`. Arrays are what has a buffer (bytes are only read), or
     addresses."""
     identity = repr([_identity(f) for f in (*others, main)])
-    laid_out = objects.build("kernel", identity, lambda: _source(main, others), "full", native.use_cache)
+    laid_out = objects.build("kernel", identity, lambda: _source(main, others), "full")
     loaded = loader.load(laid_out, arena.host, {}, arrivals.Origin("kernel"))
     function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * main.__code__.co_argcount)(loaded.symbols[main.__name__])
     function.loaded = loaded

@@ -15,8 +15,6 @@ MEM_POINTER = _HEAD
 
 loading = RLock()  # held while something is loaded that there is to be once
 
-use_cache = True  # what every engine has in common is cached unless the first engine was told not to
-
 # threaded code that ends an activation, and that looks for who catches an exception: words of `exit`, `unwind`
 _CODE = libc.permanent((ctypes.c_uint64 * 2)())
 externals = {"runtime": process.address, "exit_code": ctypes.addressof(_CODE), "unwind_code": ctypes.addressof(_CODE) + 8}
@@ -48,7 +46,7 @@ def load_support():
     if _support is None:
         with loading:
             if _support is None:
-                loaded = loader.load(objects.build(*support_object(), use_cache), arena.host, externals,
+                loaded = loader.load(objects.build(*support_object()), arena.host, externals,
                                      arrivals.Origin("runtime"))
                 externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith(("rt_", "__u")))
                 signals.install(*(loaded.symbols[f"rt_on_{what}"] for what in ("fault", "interrupt", "sample")))
@@ -87,7 +85,7 @@ class _Trampolines:
         return cls.kind, f"{part} {letters} {CALL_SITE_POINTER}", lambda: cls.source(part, letters), "code"
 
     def _load(self, part):
-        laid_out = objects.build(*self.object(part, self._letters), use_cache)
+        laid_out = objects.build(*self.object(part, self._letters))
         loaded = loader.load(laid_out, arena.host, externals, _trampoline(self._letters))
         self._loaded.append(loaded)
         for name, address in loaded.symbols.items():
@@ -128,7 +126,7 @@ class CTrampolines:
 
     def __init__(self, letters):
         load_support()
-        laid_out = objects.build("c calls", letters, lambda: _c_calls().source(letters), "code", use_cache)
+        laid_out = objects.build("c calls", letters, lambda: _c_calls().source(letters), "code")
         self._loaded = loader.load(laid_out, arena.host, externals, _trampoline(letters))
         symbols = self._loaded.symbols
         self.njit_enter, self.c_enter = symbols["njit_enter"], symbols.get("c_enter")
@@ -144,7 +142,7 @@ def load_thunk(functype, site):
     """A C function of a FuncType that calls the function of the CALL_SITE at address `site`: a Loaded, which gives its
     page back when it dies, with the symbol `thunk`."""
     letters, target = abi.signature(functype), c_trampolines(functype).c_enter
-    laid_out = objects.build("thunk", letters, lambda: _c_calls().thunk(letters), "code", use_cache)
+    laid_out = objects.build("thunk", letters, lambda: _c_calls().thunk(letters), "code")
     return loader.load(laid_out, arena.host, {"site": site, "target": target}, _trampoline(letters))
 
 
@@ -153,7 +151,7 @@ class Batch:
 
     def __init__(self, letters):
         load_support()
-        laid_out = objects.build("batch", letters, lambda: _batch_source(letters), "code", use_cache)
+        laid_out = objects.build("batch", letters, lambda: _batch_source(letters), "code")
         self._loaded = loader.load(laid_out, arena.host, externals, _trampoline(letters))
         self.loop = self._loaded.symbols["batch"]
 
@@ -183,7 +181,7 @@ def load_wasi(errnos):
     with loading:
         if _wasi is None:
             load_support()
-            laid_out = objects.build(*wasi_object(errnos), use_cache)
+            laid_out = objects.build(*wasi_object(errnos))
             _wasi = libc.permanent(loader.load(laid_out, arena.host, externals, arrivals.Origin("runtime")))
     return _wasi.symbols
 

@@ -184,7 +184,8 @@ def service():
 
 def exceptions():
     """`rt_throw(env)`: the exception in flight leaves wasm, or goes through frames of modules without exceptions.
-    `rt_new_exception(tag, payload slots)`. `rt_drop_exception(env, exn)`: free it, unless somebody holds it."""
+    `rt_new_exception(tag, payload slots)`, null if there is no memory. `rt_drop_exception(env, exn)`: free it, unless
+    somebody holds it."""
     f = Function("void", "rt_throw", "ptr %env")
     exn = f.load("i64", "%env", EXEC_ENV.exception)
     f.store("i64", "0", "%env", EXEC_ENV.exception)
@@ -202,6 +203,10 @@ def exceptions():
     g = Function("ptr", "rt_new_exception", "ptr %tag, i64 %slots")
     size = g.let(f"add i64 {g.let('shl i64 %slots, 3')}, {EXN.size}")
     exn = g.let(f"call ptr @malloc(i64 {size})")
+    g.branch(g.let(f"icmp eq ptr {exn}, null"), "none", "some")
+    g.label("none")
+    g.do("ret ptr null")
+    g.label("some")
     g.store("ptr", "%tag", exn, EXN.tag)
     g.store("i64", "0", exn, EXN.held)
     g.do(f"ret ptr {exn}")

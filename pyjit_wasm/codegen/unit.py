@@ -103,8 +103,10 @@ class Unit:
         return tuple(sorted(self.members)), tuple(self.entries), tuple(self.osr), tuple(self.batches)
 
     def identity(self):
-        """What, besides the module, decides the code: part of the cache key."""
-        return repr((self.plan, self.explicit, self.variant, self.dump_call_stack, self.notes_throws))
+        """What, besides the module, decides the code: part of the cache key. `layout`, `facts` and `counters` follow from the
+        module, by sources that are in the key too (`codegen.environment`)."""
+        return repr((self.plan, self.explicit, self.variant, self.dump_call_stack, self.notes_throws,
+                     self.status, self.convention, self.tail))
 
     def source(self):
         """IR text. What it takes to write it is imported here: a warm start does without."""

@@ -144,6 +144,7 @@ def throw(h):
     """Fields: tag in the instance, slots of the payload, the first of them."""
     count = h.offset(1)
     exn = h.let(f"call ptr @rt_new_exception(ptr {h.load('ptr', h.instance(0))}, i64 {count})")
+    h.trap(h.let(f"icmp eq ptr {exn}, null"), TRAP_CODE["out of memory"])
     size = h.let(f"shl i64 {count}, 3")
     h.do(f"call ptr @memmove(ptr {h.at(exn, EXN.size)}, ptr {h.slot(2)}, i64 {size})")
     h.store("ptr", exn, "%env", EXEC_ENV.exception)

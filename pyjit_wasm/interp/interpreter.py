@@ -39,7 +39,7 @@ class Interpreter:
 
     def _load(self, description, word):
         """Load handlers, which may link against those there are; note their range in two runtime words."""
-        laid_out = objects.build(*description, native.use_cache)
+        laid_out = objects.build(*description)
         linkable = {f"h.{name}": address for name, address in self.handlers.items()}
         loaded = loader.load(laid_out, arena.guest, guest_calls.support(native.externals) | linkable,
                              arrivals.Origin("interp"), guest_calls.of_handlers)

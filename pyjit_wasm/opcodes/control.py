@@ -13,7 +13,7 @@ ROWS = (
     Op(0x05, "else"),
     Op(0x06, "try", imm=("blocktype",)),          # legacy exceptions
     Op(0x07, "catch", imm=("tagidx",)),           # legacy exceptions
-    Op(0x08, "throw", imm=("tagidx",)),
+    Op(0x08, "throw", imm=("tagidx",), traps=("out of memory",)),
     Op(0x09, "rethrow", imm=("labelidx",)),       # legacy exceptions
     Op(0x0A, "throw_ref", traps=("null exception reference",)),
     Op(0x0B, "end"),

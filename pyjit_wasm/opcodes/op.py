@@ -15,7 +15,7 @@ TRAPS = ("", "unreachable", "integer divide by zero", "integer overflow", "inval
          "uninitialized element", "indirect call type mismatch", "call stack exhausted",
          "null reference", "null function reference", "cast failure", "null exception reference",
          "uncaught exception", "unaligned atomic", "expected shared memory", "out of bounds array access",
-         "null structure reference", "null array reference", "null i31 reference")
+         "null structure reference", "null array reference", "null i31 reference", "out of memory")
 TRAP_CODE = {message: code for code, message in enumerate(TRAPS)}
 
 LLVM_TYPE = {I32: "i32", I64: "i64", F32: "float", F64: "double", V128: "<2 x i64>"}

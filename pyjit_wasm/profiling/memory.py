@@ -160,7 +160,7 @@ def _cached(code):
     """Bytes on disk of the units that are loaded, and of what is kept as a whole."""
     if not code.settings.cache:
         return 0
-    names = [objects.entry(*code.unit_object(code.unit(unit.members, unit.entries, unit.loops, unit.batches))[:2])
+    names = [objects.entry(*code.unit_object(code.unit(unit.members, unit.entries, unit.loops, unit.batches)))
              for unit in list(code.units)]
     names += [kept.name for name in ("kept_threaded", "kept_native") if (kept := vars(code).get(name))]   # what was looked for
     return sum(map(cache.size, names))

@@ -17,7 +17,8 @@ _PAGE = libc.MACHINE_PAGE
 
 class Arena:
     """First-fit allocation of whole pages inside one reservation [lo, hi). What is released by dying
-    leases, perhaps in the middle of an allocation, is taken back at the next one."""
+    leases, perhaps in the middle of an allocation, is taken back at the next one. Free pages are inaccessible, unless the
+    system refused that for want of mappings."""
 
     def __init__(self, lo, size):
         self.lo, self.hi = lo, lo + size
@@ -31,9 +32,10 @@ class Arena:
             self._take_back()
             for index, (start, free) in enumerate(self._free):
                 if free >= size:
-                    self._free[index:index + 1] = [(start + size, free - size)] if free > size else []
+                    give_back = partial(self._returned.append, (start, size))
                     libc.protect(start, size, libc.PROT_RW)
-                    return Lease(start, partial(self._returned.append, (start, size)))
+                    self._free[index:index + 1] = [(start + size, free - size)] if free > size else []
+                    return Lease(start, give_back)
         raise MemoryError("the code arena is full")
 
     @property
@@ -47,9 +49,8 @@ class Arena:
         """Join what was released to its free neighbours."""
         while self._returned:
             start, size = self._returned.pop()
-            libc.protect(start, size, libc.PROT_RW)
             libc.discard(start, size)
-            libc.protect(start, size, libc.PROT_NONE)
+            libc.set_protection(start, size, libc.PROT_NONE)
             ranges = sorted([*self._free, (start, size)])
             joined = [ranges[0]]
             for begin, length in ranges[1:]:

@@ -9,7 +9,6 @@ are there once something on them is counted. Where the callee is only known when
 """
 import collections
 import ctypes
-import mmap
 
 from pyjit_wasm import config
 from pyjit_wasm.binary.body import instructions
@@ -17,7 +16,6 @@ from pyjit_wasm.runtime import libc
 from pyjit_wasm.runtime.layout import CALLEE, INSTANCE_COUNTS
 
 TABLE = config.COUNTED_CALLEES * CALLEE.size
-_NORESERVE = 0x4000
 # behind these a new straight run begins: control may come from elsewhere or go elsewhere
 RUN_ENDS = frozenset("""loop if else end br_if br_on_null br_on_non_null br_on_cast br_on_cast_fail try_table try catch catch_all
 delegate call call_indirect call_ref""".split())
@@ -63,8 +61,7 @@ class Counters:
     def __init__(self, instance):
         self._module, self._first = instance.module, instance.module.imported_funcs
         self.places = Places(instance.module)
-        self._memory = mmap.mmap(-1, 8 + TABLE + 16 * self.places.words,
-                                 mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
+        self._memory = libc.pages(8 + TABLE + 16 * self.places.words, libc.SPARSE)
         self._words = memoryview(self._memory).cast("Q")
         self._start = 1 + TABLE // 8
         self._pin = ctypes.c_char.from_buffer(self._memory)

@@ -12,9 +12,6 @@ from pyjit_wasm.runtime.layout import EXN, HELD, KEEPS_PYTHON
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import slots
 
-_malloc, _free = libc.libc.malloc, libc.libc.free
-_malloc.restype, _malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-_free.restype, _free.argtypes = None, [ctypes.c_void_p]
 
 
 tags = weakref.WeakValueDictionary()  # by address
@@ -79,7 +76,7 @@ errors = {}  # the WasmExceptions that host functions raised, by address
 def new(tag, words, error=None):
     """Address of a new exception of the tag at `tag` with payload `words`, which stands for the WasmException `error` or, with
     the tag PYTHON, for another one."""
-    exn = _malloc(EXN.size + 8 * len(words))
+    exn = libc.allocate(EXN.size + 8 * len(words))
     word(exn + EXN.tag).value, word(exn + EXN.held).value = tag, KEEPS_PYTHON
     if error is not None:
         errors[exn] = error
@@ -104,4 +101,4 @@ def release(exn):
     errors.pop(exn, None)
     if word(exn + EXN.tag).value == PYTHON:
         ctypes.pythonapi.Py_DecRef(ctypes.cast(payload(exn, 1)[0], ctypes.py_object))
-    _free(exn)
+    libc.free(exn)

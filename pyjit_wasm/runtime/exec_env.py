@@ -1,7 +1,5 @@
 """The execution environment: what runs wasm needs one (first seed; WAMR: WASMExecEnv)."""
 import ctypes
-import gc
-import mmap
 import weakref
 
 from pyjit_wasm import config
@@ -11,14 +9,13 @@ from pyjit_wasm.runtime import libc, process, trace, tracebacks
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.runtime.services import provides
 
-_PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # a forked child gets a copy, not the same stack
 _WORDS = EXEC_ENV.size // 8
 _by_address = weakref.WeakValueDictionary()
 
 
 class ExecEnv:
-    """Owns an EXEC_ENV struct, its stack buffer of `stack_size` bytes (zeroed; 0: none), and the
-    room for traces. `address` is the struct's. Belongs to one thread at a time: see `runtime.ownership`.
+    """Owns an EXEC_ENV struct, its stack buffer of `stack_size` bytes (zeroed; 0: none; MemoryError if there is no room), and
+    the room for traces. `address` is the struct's. Belongs to one thread at a time: see `runtime.ownership`.
     `instance`: weak reference to the ModuleInstance it was made for, if any; `public`: to the object Python has for it.
     `requested`: gives the exception that is to be raised in what it runs, or None; `waiting`: ends a `memory.atomic.wait`;
     `stepper`: who is asked before instructions, as `step` is, or None."""
@@ -30,7 +27,7 @@ class ExecEnv:
         self._words = (ctypes.c_uint64 * (_WORDS + config.MAX_TRACE))()
         self.address = ctypes.addressof(self._words)
         self.pending, self._owner = None, self.address + EXEC_ENV.owned
-        self._buffer = _stack_buffer(stack_size) if stack_size else None
+        self._buffer = libc.pages(stack_size) if stack_size else None
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer)) if stack_size else 0
         for offset, value in ((EXEC_ENV.stack, start), (EXEC_ENV.stack_end, start + stack_size),
                               (EXEC_ENV.top, start), (EXEC_ENV.trace, self.address + EXEC_ENV.size),
@@ -143,14 +140,6 @@ class ExecEnv:
 
 
 _PENDING, _CLOSED = 1, 2  # owners that are no threads
-
-
-def _stack_buffer(size):
-    try:
-        return mmap.mmap(-1, size, _PRIVATE)
-    except OSError:  # unreachable cycles may hold too many
-        gc.collect()
-        return mmap.mmap(-1, size, _PRIVATE)
 
 
 def at(address):

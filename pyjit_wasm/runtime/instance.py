@@ -44,11 +44,15 @@ class ModuleInstance:
         for item in imports:
             getattr(self, _KINDS[type(item)]).append(item)
         self.ownership = None
-        sharing.keep_alive(self, imports)
         self._put(INSTANCE_OBJECT, id(self))
         self._put(INSTANCE_STATUS, code.status)
         code.place_functions(self)
-        self._allocate()
+        try:
+            self._allocate()
+        except BaseException:   # nothing refers to it yet, but for the exception
+            self.memories, self.tables = [], []
+            raise
+        sharing.keep_alive(self, imports)
         self.ownership = ownership.of_instance(self, imports)
         self._initialise()
 

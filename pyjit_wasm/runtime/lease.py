@@ -13,14 +13,20 @@ _returns = {}  # by address
 
 
 class Lease(int):
-    """The address of something; `give_back` is called without arguments when the last reference to the Lease goes."""
+    """The address of something; `give_back` is called without arguments when the last reference to the Lease goes, or at once
+    if there is no memory for the Lease."""
 
     __slots__ = ()  # a reference to something else would have to be known to the collector
 
     def __new__(cls, address, give_back):
-        self = super().__new__(cls, address)
-        _returns[address] = give_back
-        _untrack(self)
+        try:
+            _returns[address] = give_back
+            self = super().__new__(cls, address)
+        except MemoryError:
+            _returns.pop(address, None)
+            give_back()
+            raise
+        _untrack(self)      # if this fails `__del__` runs
         return self
 
     def __del__(self, returns=_returns):

@@ -39,7 +39,11 @@ class Ranges:
                 place = self._free.pop()
             except IndexError:
                 place = self._new_place()
-            self._place[low] = place
+            try:
+                self._place[low] = place
+            except MemoryError:
+                self._free.append(place)
+                raise
             self._array[2 * place] = low
             self._array[2 * place + 1] = high
             put(RUNTIME.range_count, self._count)
@@ -57,11 +61,11 @@ class Ranges:
         return self._count - 1
 
     def _grow(self):
-        self._capacity *= 2
-        larger = (ctypes.c_uint64 * (2 * self._capacity))()
-        larger[:self._capacity] = self._array[:]
+        larger = (ctypes.c_uint64 * (4 * self._capacity))()
+        larger[:2 * self._capacity] = self._array[:]
         self._old.append(self._array)  # a handler may still be reading it
         self._array = larger
+        self._capacity *= 2
         put(RUNTIME.ranges, ctypes.addressof(larger))
 
 
@@ -69,7 +73,6 @@ ranges = libc.permanent(Ranges())
 
 _pthread_attr = ctypes.c_char * 128
 _free = libc.symbol("free")
-libc.libc.calloc.restype = ctypes.c_void_p
 libc.libc.pthread_self.restype = ctypes.c_void_p
 libc.libc.pthread_getspecific.restype = ctypes.c_void_p
 libc.libc.pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
@@ -89,7 +92,8 @@ _key = _make_thread_key()
 def _stack_bounds():
     """(lowest address, size in bytes) of the calling thread's machine stack."""
     attributes, low, size = _pthread_attr(), ctypes.c_void_p(), ctypes.c_size_t()
-    libc.libc.pthread_getattr_np(libc.libc.pthread_self(), attributes)
+    if libc.libc.pthread_getattr_np(libc.libc.pthread_self(), attributes):
+        raise MemoryError("the system does not say where the stack of this thread is")
     libc.libc.pthread_attr_getstack(attributes, ctypes.byref(low), ctypes.byref(size))
     libc.libc.pthread_attr_destroy(attributes)
     return low.value, size.value
@@ -112,15 +116,17 @@ on_new_thread = []      # called with the native id of each that does so for the
 
 @provides
 def new_thread(*_):
-    """Address of a THREAD for the calling thread, which runs wasm for the first time."""
+    """Address of a THREAD for the calling thread, which runs wasm for the first time. Raises MemoryError."""
     low, size = _stack_bounds()
     reserve = min(config.NATIVE_STACK_RESERVE, size // 4)
     limit = max(low + reserve, low + size - config.NATIVE_STACK_LIMIT)
-    thread = libc.libc.calloc(1, THREAD.size + 16 * config.MAX_VALUES)
+    thread = libc.zeroed(THREAD.size + 16 * config.MAX_VALUES)
     ctypes.c_uint64.from_address(thread + THREAD.native_limit).value = limit
     ctypes.c_uint64.from_address(thread + THREAD.id).value = libc.libc.pthread_self()
     ctypes.c_uint64.from_address(thread + THREAD.overflow).value = thread + THREAD.size
-    libc.libc.pthread_setspecific(_key, thread)
+    if libc.libc.pthread_setspecific(_key, thread):
+        libc.free(thread)
+        raise MemoryError("no room for thread-specific data")
     threads.add(get_native_id())
     for told in list(on_new_thread):
         told(get_native_id())

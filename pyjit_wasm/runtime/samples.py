@@ -98,7 +98,11 @@ class _Ring:
 def _prepare():
     """Make the rings, and install the handler: once, and for ever, as a signal may come late."""
     address = libc.reserve(_ALL)
-    libc.protect(address, _ALL, libc.PROT_RW)
+    try:
+        libc.protect(address, _ALL, libc.PROT_RW)
+    except MemoryError:
+        libc.release(address, _ALL)
+        raise
     process.put(RUNTIME.rings, address)
     _rings[:] = [_Ring(address + index * config.SAMPLE_RING) for index in range(config.SAMPLE_RINGS)]
     signals.take_samples(_look)

@@ -1,19 +1,16 @@
 """The store (spec 4.2): memory, table, global and function instances as generated code sees them.
 
 Each object owns a struct of `runtime.layout` and the bytes behind it; `address` is the struct's. Linear
-memory is a reservation whose pages are committed on growth: the base never moves. Tables likewise.
+memory is a reservation whose pages are committed on growth: the base never moves. Tables likewise, small ones excepted.
 """
 import ctypes
 import struct
 import weakref
-from _thread import RLock
-from functools import partial
 
 from pyjit_wasm import config
-from pyjit_wasm.runtime import libc, process, waiting
+from pyjit_wasm.runtime import libc, reservations, waiting
 from pyjit_wasm.runtime.exceptions import note_holder
 from pyjit_wasm.runtime.layout import FUNC, MEM, TABLE
-from pyjit_wasm.runtime.lease import Lease
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import I32, Limits, MemType, RefType, TableType
 
@@ -36,21 +33,10 @@ class _Owner:
         self.words[offset // 8] = value
 
 
-def _reserve_memory(size):
-    """A Lease of address space where faults of guest code are traps."""
-    start = libc.reserve(size)
-    process.ranges.add(start, start + size)
-
-    def give_back(ranges=process.ranges, release=libc.release):
-        ranges.remove(start)
-        release(start, size)
-
-    return Lease(start, give_back)
-
-
 class MemoryInst(_Owner):
     """A linear memory of `type` (MemType). `guarded`: index + offset of 33 bits stays inside the
-    reservation, so that compiled code may leave bounds checks to the guard pages. `reserved`: bytes of address space."""
+    reservation, so that compiled code may leave bounds checks to the guard pages. `reserved`: bytes of address space.
+    MemoryError if its minimum is not to be had."""
 
     def __init__(self, type, guarded=True):
         super().__init__(MEM)
@@ -61,15 +47,17 @@ class MemoryInst(_Owner):
         self.type, self.guarded, self.ownership = type, guarded and type.addr == I32, None
         room = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
         self.reserved = config.GUARD_BELOW + room
-        self.start = _reserve_memory(self.reserved)
+        self.start = reservations.reserve_guarded(self.reserved)
         self.base = self.start + config.GUARD_BELOW
         self.put(MEM.base, self.base)
         self.put(MEM.max_pages, limit)
         self.put(MEM.guarded, self.guarded)
         self.put(MEM.shared, type.shared)
         self.put(MEM.object, id(self))
-        self._growing = RLock()
-        self.grow(type.limits.min)
+        self._growth = reservations.Growth(self.base, _PAGE, limit)
+        if self.grow(type.limits.min) < 0:
+            self.start = None   # given back at once, whoever keeps the exception
+            raise MemoryError(f"cannot allocate a memory of {type.limits.min} pages")
 
     @property
     def bytes(self):
@@ -77,17 +65,13 @@ class MemoryInst(_Owner):
 
     def grow(self, pages):
         """Add pages; the size before in pages, or -1 if they are not to be had (spec 4.4.7)."""
-        with self._growing:
-            size = self.words[MEM.bytes // 8]
-            before = size // _PAGE
-            if before + pages > self.words[MEM.max_pages // 8]:
-                return -1
-            try:
-                libc.protect(self.base + size, pages * _PAGE, libc.PROT_RW)
-            except MemoryError:
-                return -1
-            self.words[MEM.bytes // 8] = size + pages * _PAGE
-            return before
+        return self._growth.grow(pages, self._pages, self._resize)
+
+    def _pages(self):
+        return self.words[MEM.bytes // 8] // _PAGE
+
+    def _resize(self, before, after):
+        self.words[MEM.bytes // 8] = after * _PAGE
 
     @property
     def current_type(self):
@@ -97,7 +81,8 @@ class MemoryInst(_Owner):
 
 class TableInst(_Owner):
     """A table of `type` (TableType); elements are references, eight bytes each, 0 is null. `keepers`
-    are the instances whose functions may be in it, `passed` the functions that Python put there, by address."""
+    are the instances whose functions may be in it, `passed` the functions that Python put there, by address. MemoryError if
+    its minimum is not to be had."""
 
     def __init__(self, type, init=0):
         super().__init__(TABLE)
@@ -105,35 +90,40 @@ class TableInst(_Owner):
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a table of {type.limits.min} elements")
         self.type, self.keepers, self.passed, self.ownership = type, [], {}, None
-        size = -(-max(limit, 1) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
-        start = libc.reserve(size)
-        self.base = Lease(start, partial(libc.release, start, size))
+        small, size = limit <= config.TABLE_IN_HEAP, max(limit, 1) * 8
+        self.base = reservations.zeroed(size) if small else reservations.reserve(-(-size // _MACHINE_PAGE) * _MACHINE_PAGE)
+        self._growth = reservations.Growth(self.base, 8, limit, committed=small)
         self.put(TABLE.elems, self.base)
         self.put(TABLE.max, limit)
         self.put(TABLE.object, id(self))
+        if self.grow(type.limits.min, init) < 0:
+            self.base = self._growth = None     # given back at once, whoever keeps the exception
+            raise MemoryError(f"cannot allocate a table of {type.limits.min} elements")
         note_holder(self, type.elem)
-        self.grow(type.limits.min, init)
 
     @property
     def length(self):
         return self.words[TABLE.length // 8]
 
     def grow(self, count, init):
-        """Add elements; the length before, or -1."""
-        before = self.length
-        if before + count > self.get(TABLE.max):
-            return -1
-        start = -(-before * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
-        end = -(-(before + count) * 8 // _MACHINE_PAGE) * _MACHINE_PAGE
-        try:
-            libc.protect(self.base + start, end - start, libc.PROT_RW)
-        except MemoryError:
-            return -1
-        if init and count:
-            cells = (ctypes.c_uint64 * count).from_address(self.base + 8 * before)
-            cells[:] = [init] * count
-        self.put(TABLE.length, before + count)
-        return before
+        """Add elements; the length before, or -1 if they are not to be had (spec 4.4.6)."""
+        def resize(before, after):
+            self.fill(before, after - before, init)
+            self.put(TABLE.length, after)
+
+        return self._growth.grow(count, lambda: self.length, resize)
+
+    def fill(self, index, count, reference):
+        """Store a reference in `count` elements that are zero or hold it; the caller has checked the bounds."""
+        if not reference or not count:
+            return
+        start = self.base + 8 * index
+        ctypes.c_uint64.from_address(start).value = reference
+        done = 1
+        while done < count:
+            part = min(done, count - done)
+            ctypes.memmove(start + 8 * done, start, 8 * part)
+            done += part
 
     def references(self):
         """All elements, as numbers."""

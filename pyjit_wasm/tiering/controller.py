@@ -89,8 +89,8 @@ def tier_up(func, loop, _):
         else:
             try:
                 compile_hot(code, funcidx, loop >= 0, reason)
-            except Disagreement as error:  # never wrong code: the loop goes on in the interpreter
-                code.failed[funcidx] = str(error)
+            except (Disagreement, MemoryError) as error:    # the guest goes on interpreted
+                code.failed[funcidx] = f"{type(error).__name__}: {error}"
     return code.loops.get(funcidx, 0) if loop >= 0 else 0
 
 
