@@ -2,6 +2,7 @@
 import marshal
 
 from pyjit_wasm.codegen import cache
+from pyjit_wasm.runtime import machine_stack
 from pyjit_wasm.runtime.elf import Object, lay_out
 
 
@@ -38,6 +39,7 @@ def absent(source, level):
 
 
 def _compile_here(source, level):
+    machine_stack.before_imports()
     from pyjit_wasm.codegen.llvm import compile_ir
 
     return compile_ir(source(), level)

@@ -4,7 +4,8 @@ One object, loaded once per process into the host arena. Everything here is name
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
 from pyjit_wasm.codegen import (
-    bulk, counting, failures, memory_object, pending, sampling, signal_handlers, system_calls, tiers, unwinding)
+    bulk, counting, failures, memory_object, pending, probes, sampling, signal_handlers, system_calls, tiers,
+    unwinding)
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
@@ -60,6 +61,7 @@ declare i64 @llvm.uadd.sat.i64(i64, i64)
 
 # what generated code calls of this object
 INTERFACE = """
+declare i32 @rt_room(i64) nounwind
 declare void @rt_trap(ptr, i64) cold noreturn nounwind
 declare void @rt_trap_at(ptr, i64, ptr, ptr) noreturn nounwind
 declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
@@ -317,7 +319,7 @@ def source(retry_signal, sample_signal, mem_offset, head):
     """IR text of the whole support object."""
     handlers = "".join((signal_handlers.fault_handler(), signal_handlers.interrupt_handler(retry_signal),
                         sampling.source(sample_signal)))
-    return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
+    return "".join((DECLARATIONS, COLD, unwinding.source(), probes.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
                     service(), exceptions(), hold_exception(), failures.source(call_python), other_type(),
                     counting.count_call(), bulk.source(),
                     link_functions(), relocate(), memory_object.source(mem_offset, head), pending.keep_error()))
