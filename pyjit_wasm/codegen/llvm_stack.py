@@ -9,7 +9,7 @@ import ctypes
 
 from pyjit_wasm.runtime import arena, libc
 
-_SIZES = (256 << 20, 64 << 20, 8 << 20)     # bytes of address space, the first that there is: what is not touched takes no memory
+_SIZES = (256 << 20, 64 << 20, 8 << 20)     # bytes of address space, the first that there is; untouched it takes no memory
 _GUARD = 1 << 20                            # inaccessible bytes below
 _KEPT = 1 << 20                             # bytes that stay in memory from one call to the next
 _STACK_ARGUMENTS = 4                        # words copied behind the six arguments in registers
@@ -49,7 +49,8 @@ def on_stack(address, restype, argtypes):
         _stack = _Stack()
     word = ctypes.sizeof(ctypes.c_void_p)
     copies = b"".join(_COPY % (16 + word * i) for i in reversed(range(_STACK_ARGUMENTS)))
-    code = b"".join((_ENTER, _SWITCH % _stack.end.to_bytes(word, "little"), copies, _CALL % address.to_bytes(word, "little")))
+    end, target = (value.to_bytes(word, "little") for value in (_stack.end, address))
+    code = b"".join((_ENTER, _SWITCH % end, copies, _CALL % target))
     place = libc.permanent(arena.host.allocate(len(code)))
     arena.write(place, code)
     libc.protect(place, libc.MACHINE_PAGE, libc.PROT_RX)

@@ -19,6 +19,8 @@ declare i64 @pthread_self() nounwind
 declare i32 @pthread_kill(i64, i32) nounwind
 declare i32 @sigaction(i32, ptr, ptr) nounwind
 declare i32 @raise(i32) nounwind
+declare i32 @sigaltstack(ptr, ptr) nounwind
+declare i32 @munmap(ptr, i64) nounwind
 declare i32 @gettid() nounwind
 declare i32 @clock_gettime(i32, ptr) nounwind
 declare i32 @PyErr_SetInterruptEx(i32) nounwind
@@ -317,7 +319,7 @@ def relocate():
 
 def source(retry_signal, sample_signal, mem_offset, head):
     """IR text of the whole support object."""
-    handlers = "".join((signal_handlers.fault_handler(), signal_handlers.interrupt_handler(retry_signal),
+    handlers = "".join((signal_handlers.fault_handler(), signal_handlers.drop_signal_stack(), signal_handlers.interrupt_handler(retry_signal),
                         sampling.source(sample_signal)))
     return "".join((DECLARATIONS, COLD, unwinding.source(), probes.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
                     service(), exceptions(), hold_exception(), failures.source(call_python), other_type(),

@@ -73,14 +73,15 @@ libc.libc.pthread_getspecific.restype = ctypes.c_void_p
 libc.libc.pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
 
 
-def _make_thread_key():
+def make_thread_key(destroy):
+    """A key for a word of each thread, which the C function at address `destroy` gets when the thread ends."""
     key = ctypes.c_uint()
-    if libc.libc.pthread_key_create(ctypes.byref(key), ctypes.c_void_p(_free)):
+    if libc.libc.pthread_key_create(ctypes.byref(key), ctypes.c_void_p(destroy)):
         raise MemoryError("no thread-specific key left")
     return key.value
 
 
-_key = _make_thread_key()
+_key = make_thread_key(_free)
 
 
 def used_stack():
