@@ -39,14 +39,9 @@ def __getattr__(name):
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'pyjit_wasm' has no attribute {name!r}")
-    from _thread import stack_size
-    from importlib import import_module
+    from pyjit_wasm.late_imports import load as load_module
 
-    from pyjit_wasm import config, late_imports
-
-    if 0 < stack_size() < config.SMALL_STACK and late_imports.wanted():  # perhaps this thread has so little, too
-        late_imports.import_all()
-    value = globals()[name] = getattr(import_module(f"pyjit_wasm.{home}"), name)
+    value = globals()[name] = getattr(load_module(home), name)
     return value
 
 

@@ -4,28 +4,48 @@ This package imports modules when they are first needed, and that takes up to 60
 that are made with small ones.
 """
 import _thread
+import os
 import sys
+from importlib import import_module
 
 _PACKAGES = ("runtime", "source", "codegen", "interp", "tiering", "binary", "valid", "valid.bulk", "text", "frames")
 _STACK = 16 << 20    # bytes
 _done = False
 
 
+def load(name):
+    """The module of that name in this package; only the process's first thread imports it itself."""
+    name = f"{__package__}.{name}"
+    if wanted() and name not in sys.modules:
+        _elsewhere(lambda: import_module(name))
+    return import_module(name)
+
+
 def wanted():
-    """Whether modules may yet be imported in the calling thread, and that is not Python's first."""
-    threading = sys.modules.get("threading")  # not imported: no other thread yet
-    return (not _done and threading is not None and _thread.get_ident() != threading.main_thread().ident
-            and not sys.is_finalizing())
+    """Whether modules may have to be imported yet, and another thread can do it: not if they wait for one that this thread
+    is importing."""
+    return (not _done and _thread.get_native_id() != os.getpid() and not sys.is_finalizing()
+            and not any(map(_is_being_imported, list(sys.modules.items()))))
 
 
-def import_all():
-    """Import all of this package that is imported late, in a thread with a large stack; raises what that raises, and
-    RuntimeError if there can be no other thread."""
+def _is_being_imported(item):
+    name, module = item
+    return name.startswith(__package__) and getattr(getattr(module, "__spec__", None), "_initializing", False)
+
+
+def load_all():
+    """Import all of this package that is imported late; raises what that raises, and RuntimeError if there can be no other
+    thread."""
+    _elsewhere(_load_all)
+
+
+def _elsewhere(function):
+    """Call `function` in a thread with a large stack and wait for it; raises what it raises."""
     finished, errors = _thread.allocate_lock(), []
 
     def run():
         try:
-            _import_all()
+            function()
         except BaseException as error:
             errors.append(error)
         finally:
@@ -42,10 +62,9 @@ def import_all():
         raise errors[0]
 
 
-def _import_all():
+def _load_all():
     global _done
     import pkgutil
-    from importlib import import_module
 
     root = import_module(__package__)
     for name in root._HOMES:

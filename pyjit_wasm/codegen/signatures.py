@@ -31,7 +31,7 @@ EXTERNAL = """
 """
 
 
-_VALUE_ROOM = 64  # bytes of an entry's frame for each parameter and result, at most
+VALUE_ROOM = 64  # bytes of an entry's frame for each parameter and result, at most
 
 
 class Signature:
@@ -122,7 +122,7 @@ _CALL = "ptr %callable, ptr %args, i64 %nargsf, ptr %names"     # parameters of 
 
 def enter(s, name, marshal, site_offset):
     """Python to wasm."""
-    room = _VALUE_ROOM * (len(s.params) + len(s.results))
+    room = VALUE_ROOM * (len(s.params) + len(s.results))
     if room >= STACK_PROBE:
         outer, name = _if_room(name, room), f"{name}_with_room"
     else:

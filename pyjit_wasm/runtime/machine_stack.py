@@ -34,4 +34,4 @@ def guest_limit(low, size):
 def before_imports():
     """What is about to be done may import modules: if the calling thread has a small stack, have all imported first."""
     if late_imports.wanted() and bounds()[1] < config.SMALL_STACK:
-        late_imports.import_all()
+        late_imports.load_all()
