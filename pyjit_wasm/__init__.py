@@ -39,7 +39,7 @@ def __getattr__(name):
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'pyjit_wasm' has no attribute {name!r}")
-    from pyjit_wasm.late_imports import load as load_module
+    from pyjit_wasm.large_stacks import load as load_module
 
     value = globals()[name] = getattr(load_module(home), name)
     return value

@@ -286,6 +286,27 @@ def test_a_limit_that_is_lowered(child, mode):
     """)
 
 
+def test_threads_of_this_package(child):
+    """The size that a program gives its threads is not theirs."""
+    check(child, """
+    threading.stack_size(32 << 10)
+    inst = load('(module (func (export "f") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1))))',
+                mode="tiered", background=True)
+    with wasm.profile(rate=100):
+        for k in range(100):
+            assert inst.exports.f(k) == k + 1
+        while inst.exports.f(1) and inst.function("f").tier != "native":
+            assert not inst.module.code.failed
+            time.sleep(0.01)
+    debugger = wasm.Debugger(inst)
+    debugger.start("f", 1)
+    debugger.run()
+    assert debugger.result == 2
+    assert threading.stack_size() == 32 << 10
+    print("done")
+    """, PYJIT_WASM_CACHE="off")
+
+
 def test_faults_of_others_stay_theirs(child):
     """Overflows of what is not guest code, with a stack for the handlers."""
     done = child("""
@@ -322,23 +343,26 @@ def test_interrupts_and_samples_deep_in_a_small_stack(child, mode):
         (if (local.get 0) (then (return (i64.add (i64.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))))
         (call $spin)))''', mode={mode!r})
     def run():
-        for n in range(20, 2000, 60):
-            timer = threading.Timer(0.02, inst.interrupt)
-            timer.start()
+        for n in range(0, 3000, 90):
             try:
                 inst.exports.down(n)
             except wasm.Interrupted:
                 pass
             except wasm.Exhaustion:
                 break
-            finally:
-                timer.join()
         return n
+    def interrupt():
+        while not ended:
+            inst.interrupt()
+            time.sleep(0.01)
+    ended = []
+    threading.Thread(target=interrupt, daemon=True).start()
     for size in (32 << 10, 64 << 10):
         with wasm.profile(rate=2000):
-            in_thread(size, run)
+            assert in_thread(size, run) > 0
+    ended.append(True)
     print("done")
-    """, timeout=120)
+    """)
 
 
 # --- how it works

@@ -1,10 +1,10 @@
 """Machine stacks of threads: where they are, how much of one guest code may use, and what must not happen on small ones.
 
-What Python does for guest code, from services to tracebacks, takes 4 KiB, unless it imports modules: see `late_imports`.
+What Python does for guest code, from services to tracebacks, takes 4 KiB, unless it imports modules: see `large_stacks`.
 """
 import ctypes
 
-from pyjit_wasm import config, late_imports
+from pyjit_wasm import config, large_stacks
 from pyjit_wasm.runtime import libc
 
 _pthread_attr = ctypes.c_char * 128
@@ -33,5 +33,5 @@ def guest_limit(low, size):
 
 def before_imports():
     """What is about to be done may import modules: if the calling thread has a small stack, have all imported first."""
-    if late_imports.wanted() and bounds()[1] < config.SMALL_STACK:
-        late_imports.load_all()
+    if large_stacks.wanted() and bounds()[1] < config.SMALL_STACK and large_stacks.possible():
+        large_stacks.load_all()

@@ -1,7 +1,6 @@
-"""Imports what is imported late, where there is room: in a thread of its own.
+"""Threads with room on their machine stacks, however small a program makes those of its own (`threading.stack_size`).
 
-This package imports modules when they are first needed, and that takes up to 60 KiB of machine stack: more than threads have
-that are made with small ones.
+This package imports modules when they are first needed, and that takes up to 60 KiB: it is left to another thread.
 """
 import _thread
 import os
@@ -13,19 +12,32 @@ _STACK = 16 << 20    # bytes
 _done = False
 
 
+def start(start_thread):
+    """The result of `start_thread()`, which starts threads: they have large stacks."""
+    before = _thread.stack_size(_STACK)
+    try:
+        return start_thread()
+    finally:
+        _thread.stack_size(before)
+
+
 def load(name):
     """The module of that name in this package; only the process's first thread imports it itself."""
     name = f"{__package__}.{name}"
-    if wanted() and name not in sys.modules:
+    if name not in sys.modules and wanted() and possible():
         _elsewhere(lambda: import_module(name))
     return import_module(name)
 
 
 def wanted():
-    """Whether modules may have to be imported yet, and another thread can do it: not if they wait for one that this thread
-    is importing."""
-    return (not _done and _thread.get_native_id() != os.getpid() and not sys.is_finalizing()
-            and not any(map(_is_being_imported, list(sys.modules.items()))))
+    """Whether modules may have to be imported yet, and not by the process's first thread."""
+    return not _done and _thread.get_native_id() != os.getpid()
+
+
+def possible():
+    """Whether another thread can import modules while this one waits: not if it would wait for one that this one is importing,
+    and not while Python ends."""
+    return not sys.is_finalizing() and not any(map(_is_being_imported, list(sys.modules.items())))
 
 
 def _is_being_imported(item):
@@ -52,11 +64,7 @@ def _elsewhere(function):
             finished.release()
 
     finished.acquire()
-    before = _thread.stack_size(_STACK)
-    try:
-        _thread.start_new_thread(run, ())
-    finally:
-        _thread.stack_size(before)
+    start(lambda: _thread.start_new_thread(run, ()))
     finished.acquire()
     if errors:
         raise errors[0]
