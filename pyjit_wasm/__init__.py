@@ -39,9 +39,9 @@ def __getattr__(name):
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'pyjit_wasm' has no attribute {name!r}")
-    from importlib import import_module
+    from pyjit_wasm.large_stacks import load as load_module
 
-    value = globals()[name] = getattr(import_module(f"pyjit_wasm.{home}"), name)
+    value = globals()[name] = getattr(load_module(home), name)
     return value
 
 

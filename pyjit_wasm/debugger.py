@@ -10,7 +10,7 @@ import contextvars
 import threading
 import weakref
 
-from pyjit_wasm import config, function, pickling
+from pyjit_wasm import config, function, large_stacks, pickling
 from pyjit_wasm.disassembly import function_index
 from pyjit_wasm.errors import InUseError
 from pyjit_wasm.runtime import trace as code_addresses
@@ -236,7 +236,7 @@ class _Guest:
         self.result, self.error, self.abandoned, self.moving = None, None, False, True
         self.thread = threading.Thread(target=contextvars.copy_context().run, args=(self._run, callee, arguments), daemon=True,
                                        name=f"pyjit_wasm debugger: {callee.name}")
-        self.thread.start()
+        large_stacks.start(self.thread.start)
         self.wait()
 
     def resume(self, limit):

@@ -8,6 +8,7 @@ from operator import index
 from pyjit_wasm import config
 from pyjit_wasm.binary.decode import decode
 from pyjit_wasm.errors import DecodeError, ValidationError
+from pyjit_wasm.runtime import machine_stack
 from pyjit_wasm.source.positions import Positions
 from pyjit_wasm.types import DefType, ExportType, ImportType
 from pyjit_wasm.valid import validate
@@ -125,6 +126,7 @@ class Module:
 
     def __init__(self, source: Source, *, engine: Engine | None = None, path: str | os.PathLike[str] | None = None,
                  source_map: SourceMap | None = None) -> None:
+        machine_stack.before_imports()
         self.engine = engine or default_engine()
         self.path = os.fspath(source if path is None and _is_path(source) else path or "") or None
         self._source_map = None if source_map is None else _read_map(source_map)

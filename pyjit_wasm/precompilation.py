@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from pyjit_wasm import large_stacks
 from pyjit_wasm.codegen import abi, cache, native, objects
 from pyjit_wasm.codegen.worker import Worker
 from pyjit_wasm.engine import Module
@@ -115,7 +116,7 @@ def _compiled(parts: list[tuple], jobs: int) -> Iterator[int]:
 
     with ThreadPoolExecutor(max(1, min(jobs, len(parts))), initializer=start) as executor:
         try:
-            for future in as_completed([executor.submit(build, part) for part in parts]):
+            for future in as_completed(large_stacks.start(lambda: [executor.submit(build, part) for part in parts])):
                 yield future.result()
         finally:
             executor.shutdown(cancel_futures=True)

@@ -12,6 +12,7 @@ make warnings of what compiled code does.
 """
 from pyjit_wasm.codegen.abi import LLVM, letter, pass_arguments, result_type, take_results
 from pyjit_wasm.codegen.entries import GIL_STATE, Entry
+from pyjit_wasm.codegen.probes import PROBED
 from pyjit_wasm.codegen.signatures import Signature
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE
 from pyjit_wasm.codegen.text import COLD, Function
@@ -141,7 +142,7 @@ def _all(types, values):
 
 
 def _each(s):
-    f = Function("internal void", "each", _CODE)
+    f = Function("internal void", "each", _CODE, PROBED)
     _Arrays(f, s.types, s.result_types).stepping(lambda values: s.call(f, "%func", "%env", values))
     f.do("ret void")
     return str(f)

@@ -71,12 +71,17 @@ class CompiledUnit:
         _, symbol = self._functions[bisect.bisect(self._functions, (address, "")) - 1]
         name = symbol if symbol.startswith(OUTER) else symbol.lstrip("fosr")
         places = self._lines.lookup(address - 1 - self._start, name)
-        places = [(int(f), offset) for f, offset in places if not f.startswith(OUTER)]
+        places = [self._inside(int(f), offset) for f, offset in places if not f.startswith(OUTER)]
         if exact and not places:
             places = [self._start_of(symbol)]
         if trap and places:
             places[0] = places[0][0], self._trapping(*places[0], trap)
         return [(f, self.module.function_name(f), offset) for f, offset in places]
+
+    def _inside(self, funcidx, offset):
+        """A place; code that makes a frame belongs to no instruction, and is at the function's start."""
+        code = self.module.codes[funcidx - self.module.imported_funcs]
+        return funcidx, offset if code.start <= offset < code.end else code.start
 
     def _start_of(self, symbol):
         """The function that a symbol belongs to and its first instruction: for code without a place, as that of an empty

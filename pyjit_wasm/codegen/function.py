@@ -19,7 +19,6 @@ from pyjit_wasm.codegen.exceptions import Exceptions
 from pyjit_wasm.frames.entries import loop_entries
 from pyjit_wasm.frames.stack import header_slots
 from pyjit_wasm.frames.walk import RULES
-from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.counts import runs
 from pyjit_wasm.runtime.layout import EXEC_ENV, INSTANCE_COUNTS, MEM
 from pyjit_wasm.types import FuncType
@@ -103,21 +102,8 @@ class Function(Exceptions):
         return "\n".join((head, *allocas, *fences, *prologue, *self.lines, *self.cold, "}", ""))
 
     def prologue(self):
-        """What precedes the body. Calls check the machine stack, with room to spare for frames of usual size."""
-        if not self.unit.has_large_frame(self.funcidx):
-            return [*self.entry_lines, "  br label %begin", "begin:"]
-        trap = f"call void @rt_trap(ptr %env, i64 {TRAP_CODE['call stack exhausted']}) #1"
-        return [*self.entry_lines,
-                "  %frame.here = call ptr @llvm.frameaddress.p0(i32 0)",
-                f"  %low = getelementptr i8, ptr %frame.here, i64 {-16 * len(self.local_types)}",
-                f"  %limit.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.native_limit}",
-                "  %limit = load ptr, ptr %limit.p, !invariant.load !1",
-                "  %deep = icmp ult ptr %low, %limit",
-                "  br i1 %deep, label %exhausted, label %begin, !prof !0",
-                "exhausted:",
-                f"  {trap}, !dbg {self.unit.location(self.code.start, self.scope)}",
-                "  unreachable",
-                "begin:"]
+        """What precedes the body."""
+        return [*self.entry_lines, "  br label %begin", "begin:"]
 
     def start_locals(self):
         for index, type in enumerate(self.local_types):

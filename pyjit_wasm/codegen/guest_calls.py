@@ -15,7 +15,7 @@ SUPPORT = {
                      "rt_drop_exception"), _LEAVES),
     **dict.fromkeys(("rt_memory_fill", "rt_memory_copy", "rt_memory_init", "rt_table_fill", "rt_table_copy", "rt_table_init"),
                     _CHECKED),
-    **dict.fromkeys(("rt_note_throw", "rt_note_throw_at", "rt_new_exception", "rt_count_call"), _SHORT),
+    **dict.fromkeys(("rt_probe", "rt_note_throw", "rt_note_throw_at", "rt_new_exception", "rt_count_call"), _SHORT),
     **dict.fromkeys(("__udivti3", "__umodti3"), _NUMBERS),  # counts of iterations
     "runtime": "data: the words of the runtime",
 }

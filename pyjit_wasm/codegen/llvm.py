@@ -4,9 +4,13 @@ Levels: "code" for what was written as it should run (handlers, trampolines: no 
 wasm functions (O2 without SLP vectorisation, see RATIONALE.md).
 """
 import contextlib
+import ctypes
+import functools
 import re
 
 import llvmlite.binding as llvm
+
+from pyjit_wasm.codegen import llvm_stack
 
 # a wasm `select` is a compiler's decision against a branch: LLVM's late change of mind costs 2.4x on minima
 llvm.set_option("", "-x86-cmov-converter=false")
@@ -48,7 +52,36 @@ def _optimise(module, level):
     options.loop_vectorization, options.slp_vectorization = True, False
     options.loop_unrolling = options.loop_interleaving = True
     builder = llvm.create_pass_builder(machine(), options)
-    builder.getModulePassManager().run(module, builder)
+    passes = llvm.ModulePassManager(_call("LLVMPY_buildPerModuleDefaultPipeline", builder, options.speed_level))
+    _call("LLVMPY_RunNewModulePassManager", passes, module, builder)
+
+
+@functools.cache
+def _function(name):
+    """A function of llvmlite's library, on LLVM's stack."""
+    known = getattr(llvm.ffi.lib, name)
+    address = ctypes.cast(getattr(ctypes.CDLL(llvm.ffi.lib._name), name), ctypes.c_void_p).value
+    return llvm_stack.on_stack(address, known.restype, known.argtypes)
+
+
+def _call(name, *arguments):
+    """Call a function of llvmlite's library that works on whole modules: llvmlite would, on the calling thread's stack."""
+    function = _function(name)
+    with llvm.ffi.lib._lock:
+        result = function(*arguments)
+        llvm_stack.trim()
+    return result
+
+
+def _parse(text):
+    """The LLVM module of a text. RuntimeError with what LLVM said."""
+    context = llvm.get_global_context()
+    with llvm.ffi.OutputString() as error:
+        module = llvm.ModuleRef(_call("LLVMPY_ParseAssembly", context, text.encode(), error), context)
+        if error:
+            module.close()
+            raise RuntimeError(f"LLVM IR parsing error\n{error}")
+    return module
 
 
 @contextlib.contextmanager
@@ -56,7 +89,7 @@ def _optimised(text, level):
     """The LLVM module `text` after the passes of a level."""
     if "!llvm.dbg.cu" not in text:
         text += _COMPILE_UNIT
-    with llvm.parse_assembly(text) as module:
+    with _parse(text) as module:
         module.triple = llvm.get_default_triple()
         _optimise(module, level)
         yield module
@@ -93,14 +126,26 @@ def _selectable(text, level):
             yield module
             return
         text = _apart(str(module))
-    with llvm.parse_assembly(text) as module:
+    with _parse(text) as module:
         yield module
+
+
+def _emit(module, as_object):
+    """The bytes of a module's object file, or its assembler text. RuntimeError with what LLVM said."""
+    with llvm.ffi.OutputString() as error:
+        buffer = _call("LLVMPY_TargetMachineEmitToMemory", machine(), module, int(as_object), error)
+        if not buffer:
+            raise RuntimeError(str(error))
+    try:
+        return ctypes.string_at(llvm.ffi.lib.LLVMPY_GetBufferStart(buffer), llvm.ffi.lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        llvm.ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
 def compile_ir(text, level):
     """Object bytes (ELF) of the LLVM module `text`."""
     with _selectable(text, level) as module:
-        return machine().emit_object(module)
+        return _emit(module, as_object=True)
 
 
 def optimised(text, level="full"):
@@ -112,7 +157,7 @@ def optimised(text, level="full"):
 def assembly(text, level="full"):
     """Machine code as assembler text, for people."""
     with _selectable(text, level) as module:
-        return machine().emit_assembly(module)
+        return _emit(module, as_object=False).decode()
 
 
 def version():

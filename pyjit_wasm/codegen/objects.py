@@ -3,7 +3,7 @@ import marshal
 import sys
 
 from pyjit_wasm.codegen import cache
-from pyjit_wasm.runtime import libc
+from pyjit_wasm.runtime import libc, machine_stack
 from pyjit_wasm.runtime.elf import Object, lay_out
 
 _LIBRARY = 200 << 20        # address space that loading LLVM takes
@@ -51,6 +51,7 @@ def _compile_here(source, level):
 def compile_here(text, level):
     """Object bytes of the LLVM module `text`, compiled in this process. Raises MemoryError if there is little memory: LLVM
     ends the process when it finds none."""
+    machine_stack.before_imports()
     if "llvmlite" not in sys.modules:
         libc.require(_LIBRARY, libc.PROT_NONE)
     libc.require(_ROOM + _ROOM_PER_BYTE * len(text), libc.PROT_RW)

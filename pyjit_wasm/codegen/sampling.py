@@ -4,7 +4,7 @@ A sample goes into a ring that the thread claims when it takes its first one in 
 Nothing here is called unless somebody samples.
 """
 from pyjit_wasm import config
-from pyjit_wasm.codegen.signal_handlers import REGISTERS, SIGINFO_CODE, in_range, redirect
+from pyjit_wasm.codegen.signal_handlers import REGISTERS, SIGINFO_CODE, in_interpreter, in_range, redirect
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.codegen.unwinding import walk_from
 from pyjit_wasm.runtime.layout import EXEC_ENV, RING, RUNTIME, SAMPLE, SAMPLED, SERVICE, THREAD
@@ -56,10 +56,7 @@ def _innermost(f, env, to, waits, in_guest, pc, rsp, rbp, ip, ifp):
     f.label("inside")
     f.branch(in_guest, "guest", "runtime")
     f.label("guest")
-    address, handlers = f.let(f"ptrtoint ptr {pc} to i64"), "false"
-    for low, high in HANDLER_RANGES:
-        handlers = f.let(f"or i1 {handlers}, {in_range(f, address, low, high)}")
-    f.branch(handlers, "interpreted", "native")
+    f.branch(in_interpreter(f, f.let(f"ptrtoint ptr {pc} to i64")), "interpreted", "native")
     f.label("interpreted")
     f.store("ptr", ip, to)
     interpreted = walk_from(f, env, None, to, 1, config.SAMPLE_DEPTH, rsp, "null", ifp, "true")
@@ -91,10 +88,6 @@ def _without_frame(f, pc, rsp):
         frameless = f.let(f"or i1 {frameless}, {like}")
         caller = f.let(f"select i1 {like}, ptr {f.load('ptr', rsp, place)}, ptr {caller}")
     return frameless, caller
-
-
-HANDLER_RANGES = ((RUNTIME.handlers_lo, RUNTIME.handlers_hi), (RUNTIME.vectors_lo, RUNTIME.vectors_hi),
-                  (RUNTIME.checked_lo, RUNTIME.checked_hi), (RUNTIME.checked_vectors_lo, RUNTIME.checked_vectors_hi))
 
 
 def _ring(f, thread):

@@ -1,6 +1,7 @@
 """The signal handlers, as IR: faults of guest code become traps, Ctrl-C reaches guest code anywhere."""
 from pyjit_wasm.codegen.system_calls import if_waiting
 from pyjit_wasm.codegen.text import Function
+from pyjit_wasm.config import SIGNAL_STACK, SIGNAL_STACK_GUARD
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, RUNTIME, THREAD
 
@@ -9,8 +10,11 @@ REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
     "r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip".split())}
 SIGINFO_CODE, _SIGINFO_ADDRESS = 8, 16
 _SA_FLAGS, _SA_SIGINFO = 136, 4
+_SS_DISABLE = 2
 SIGINT = 2
+OUT_OF_BOUNDS = TRAP_CODE["out of bounds memory access"]
 _TRIES = 20     # a millisecond apart
+_BELOW = 1 << 16    # bytes below the stack pointer at which guest code may touch the stack next
 
 
 def in_range(f, value, low, high):
@@ -29,7 +33,7 @@ def redirect(f, context, target, arguments, pushed):
     f.store("i64", pushed, f.let(f"inttoptr i64 {rsp} to ptr"))
     f.store("i64", rsp, context, REGISTERS["rsp"])
     f.store("ptr", f"@{target}", context, REGISTERS["rip"])
-    for register, value in zip(("rdi", "rsi", "rdx", "rcx"), arguments):
+    for register, value in zip(("rdi", "rsi", "rdx", "rcx", "r8"), arguments):
         f.store("i64", value, context, REGISTERS[register])
     f.do("ret void")
 
@@ -71,8 +75,37 @@ def _running(f, otherwise):
     return thread, env
 
 
+_HANDLERS = ((RUNTIME.handlers_lo, RUNTIME.handlers_hi), (RUNTIME.vectors_lo, RUNTIME.vectors_hi),
+             (RUNTIME.checked_lo, RUNTIME.checked_hi), (RUNTIME.checked_vectors_lo, RUNTIME.checked_vectors_hi))
+
+
+def in_interpreter(f, address):
+    """i1: a code address, an i64, belongs to the interpreter."""
+    found = "false"
+    for low, high in _HANDLERS:
+        found = f.let(f"or i1 {found}, {in_range(f, address, low, high)}")
+    return found
+
+
+def _trap_on_this_stack(f, env, pc):
+    """Trap in the handler itself, which has a stack of its own: the machine stack is exhausted."""
+    code = TRAP_CODE["call stack exhausted"]
+    place = f.let(f"inttoptr i64 {f.let(f'add i64 {pc}, 1')} to ptr")
+    ip, fp, rbp = (f.load("ptr", "%context", REGISTERS[r]) for r in ("r12", "r13", "rbp"))
+    f.branch(in_interpreter(f, pc), "interpreted", "compiled")
+    f.label("interpreted")
+    f.do(f"call void @rt_fault_at(ptr {env}, ptr {place}, ptr {ip}, ptr {fp}, i64 {code})")
+    f.do("unreachable")
+    f.label("compiled")
+    f.do(f"call void @rt_trace(ptr {env}, i64 0, ptr {place}, ptr {rbp}, i1 false)")
+    f.do(f"call void @rt_leave(ptr {env}, i64 {code})")
+    f.do("unreachable")
+
+
 def fault_handler():
-    """SIGSEGV and SIGBUS: a guest access to a guard page becomes a trap, the rest is handed on."""
+    """SIGSEGV and SIGBUS: a guest access to a guard page becomes a trap, of a memory's or below the machine stack; the rest
+    is handed on. Guest code that finds no stack where it has its own has exhausted it: a check before calls is to prevent
+    that, but the stack's limit may be lowered while it runs."""
     f = Function("void", "rt_on_fault", "i32 %signal, ptr %info, ptr %context")
     pc = f.load("i64", "%context", REGISTERS["rip"])
     f.branch(in_range(f, pc, RUNTIME.guest_lo, RUNTIME.guest_hi), "guest", "foreign")
@@ -83,7 +116,7 @@ def fault_handler():
     f.do("br label %next")
     f.label("next")
     f.do("%i = phi i64 [ 0, %running ], [ %i1, %other ]")
-    f.branch(f.let(f"icmp ult i64 %i, {count}"), "look", "foreign")
+    f.branch(f.let(f"icmp ult i64 %i, {count}"), "look", "no_memory")
     f.label("look")
     entry = f.let(f"getelementptr [2 x i64], ptr {ranges}, i64 %i")
     above = f.let(f"icmp uge i64 {fault}, {f.load('i64', entry)}")
@@ -94,20 +127,40 @@ def fault_handler():
     f.do("br label %next")
     f.label("trap")
     env_word = f.let(f"ptrtoint ptr {env} to i64")
-    handlers = in_range(f, pc, RUNTIME.handlers_lo, RUNTIME.handlers_hi)
-    vectors = in_range(f, pc, RUNTIME.vectors_lo, RUNTIME.vectors_hi)
-    f.branch(f.let(f"or i1 {handlers}, {vectors}"), "handler", "native")
+    f.branch(in_interpreter(f, pc), "handler", "native")
     f.label("handler")
     ip, fp = (f.load("i64", "%context", REGISTERS[r]) for r in ("r12", "r13"))
-    redirect(f, "%context", "rt_fault_at", (env_word, pc, ip, fp), pc)
+    redirect(f, "%context", "rt_fault_at", (env_word, pc, ip, fp, OUT_OF_BOUNDS), pc)
     f.label("native")
     # walks look up return addresses less one
-    redirect(f, "%context", "rt_trap", (env_word, TRAP_CODE["out of bounds memory access"]),
-              f.let(f"add i64 {pc}, 1"))
+    redirect(f, "%context", "rt_trap", (env_word, OUT_OF_BOUNDS), f.let(f"add i64 {pc}, 1"))
+    f.label("no_memory")
+    low = f.let(f"sub i64 {f.load('i64', '%context', REGISTERS['rsp'])}, {_BELOW}")
+    below = f.let(f"icmp ult i64 {fault}, {f.load('i64', env, EXEC_ENV.entry_fp)}")
+    f.branch(f.let(f"and i1 {below}, {f.let(f'icmp uge i64 {fault}, {low}')}"), "overflow", "foreign")
+    f.label("overflow")
+    _trap_on_this_stack(f, env, pc)
     f.label("foreign")
     is_bus = f.let("icmp eq i32 %signal, 7")
     old = f.let(f"select i1 {is_bus}, i64 {RUNTIME.old_bus}, i64 {RUNTIME.old_segv}")
     _chain(f, old, "%signal", "%info", "%context")
+    f.do("ret void")
+    return str(f)
+
+
+def drop_signal_stack():
+    """`rt_drop_signal_stack(low)`: a thread ends that was given a stack for these handlers: SIGNAL_STACK_GUARD bytes above
+    `low`."""
+    f = Function("void", "rt_drop_signal_stack", "ptr %low")
+    known = f.let("alloca [3 x i64]")
+    f.do(f"call i32 @sigaltstack(ptr null, ptr {known})")
+    f.branch(f.let(f"icmp eq ptr {f.load('ptr', known)}, {f.at('%low', SIGNAL_STACK_GUARD)}"), "ours", "done")
+    f.label("ours")
+    f.store("i64", _SS_DISABLE, known, 8)
+    f.do(f"call i32 @sigaltstack(ptr {known}, ptr null)")
+    f.do("br label %done")
+    f.label("done")
+    f.do(f"call i32 @munmap(ptr %low, i64 {SIGNAL_STACK_GUARD + SIGNAL_STACK})")
     f.do("ret void")
     return str(f)
 

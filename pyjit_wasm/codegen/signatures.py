@@ -12,6 +12,7 @@ The native calling convention: (nest FUNC *, exec_env *, INSTANCE *, parameters.
 the FUNC travels in the static chain register, which compiled functions do not even look at. `codegen.abi` has
 the details. It is `tailcc`: a tail call may replace a frame by one with other parameters.
 """
+from pyjit_wasm.codegen import probes
 from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, layout, pass_arguments, result_type,
                                     take_parameters, take_results)
 from pyjit_wasm.codegen.boxing import box, release, size_errors, unbox
@@ -19,6 +20,7 @@ from pyjit_wasm.codegen.entries import Entry
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, come_back, give_gil, go_outside, look_for_request, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.codegen.tiers import between_tiers
+from pyjit_wasm.config import STACK_PROBE
 from pyjit_wasm.runtime.layout import FUNC, SERVICE, THREAD
 
 EXTERNAL = """
@@ -27,6 +29,9 @@ EXTERNAL = """
 @PyExc_ValueError = external global ptr
 @_Py_NoneStruct = external global i8
 """
+
+
+VALUE_ROOM = 64  # bytes of an entry's frame for each parameter and result, at most
 
 
 class Signature:
@@ -47,7 +52,7 @@ class Signature:
         self.names = [f"%a{i}" for i in range(len(params))]
 
     def native(self, name):
-        f = Function(f"{NATIVE} {self.result}", name, "ptr nest %func, ptr %env, ptr %inst" + formal(self.types))
+        f = Function(f"{NATIVE} {self.result}", name, "ptr nest %func, ptr %env, ptr %inst" + formal(self.types), probes.PROBED)
         take_parameters(f, self.types)
         return f
 
@@ -112,9 +117,17 @@ class _Cells:
         return 1
 
 
+_CALL = "ptr %callable, ptr %args, i64 %nargsf, ptr %names"     # parameters of what Python calls
+
+
 def enter(s, name, marshal, site_offset):
     """Python to wasm."""
-    f = Function("ptr", name, "ptr %callable, ptr %args, i64 %nargsf, ptr %names")
+    room = VALUE_ROOM * (len(s.params) + len(s.results))
+    if room >= STACK_PROBE:
+        outer, name = _if_room(name, room), f"{name}_with_room"
+    else:
+        outer = ""
+    f = Function("ptr", name, _CALL)
     entry = Entry(f, f.load("ptr", "%callable", site_offset))
     count = f.let(f"and i64 %nargsf, {(1 << 63) - 1}")
     bad_count = f.let(f"icmp ne i64 {count}, {marshal.count(s)}")
@@ -129,6 +142,16 @@ def enter(s, name, marshal, site_offset):
     f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_arity']}, i64 {f.let('ptrtoint ptr %callable to i64')}, i64 {count})")
     f.do("br label %failed")
     size_errors(f, "failed")
+    f.label("failed")
+    f.do("ret ptr null")
+    return outer + str(f)
+
+
+def _if_room(name, size):
+    """The function `name`, which goes on in `<name>_with_room` if the machine stack has `size` bytes for its frame."""
+    f = Function("ptr", name, _CALL)
+    f.unlikely(f.let(f"icmp ne i32 {f.let(f'call i32 @rt_room(i64 {size})')}, 0"), "failed")
+    f.do(f"ret ptr {f.let(f'call ptr @{name}_with_room({_CALL})')}")
     f.label("failed")
     f.do("ret ptr null")
     return str(f)

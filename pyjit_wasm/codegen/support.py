@@ -4,7 +4,8 @@ One object, loaded once per process into the host arena. Everything here is name
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
 from pyjit_wasm.codegen import (
-    bulk, counting, failures, memory_object, pending, sampling, signal_handlers, system_calls, tiers, unwinding)
+    bulk, counting, failures, memory_object, pending, probes, sampling, signal_handlers, system_calls, tiers,
+    unwinding)
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
@@ -18,6 +19,8 @@ declare i64 @pthread_self() nounwind
 declare i32 @pthread_kill(i64, i32) nounwind
 declare i32 @sigaction(i32, ptr, ptr) nounwind
 declare i32 @raise(i32) nounwind
+declare i32 @sigaltstack(ptr, ptr) nounwind
+declare i32 @munmap(ptr, i64) nounwind
 declare i32 @gettid() nounwind
 declare i32 @clock_gettime(i32, ptr) nounwind
 declare i32 @PyErr_SetInterruptEx(i32) nounwind
@@ -60,6 +63,7 @@ declare i64 @llvm.uadd.sat.i64(i64, i64)
 
 # what generated code calls of this object
 INTERFACE = """
+declare i32 @rt_room(i64) nounwind
 declare void @rt_trap(ptr, i64) cold noreturn nounwind
 declare void @rt_trap_at(ptr, i64, ptr, ptr) noreturn nounwind
 declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
@@ -375,9 +379,9 @@ define i128 @__umodti3(i128 %a, i128 %b) {FRAMED} {{
 
 def source(retry_signal, sample_signal, mem_offset, head):
     """IR text of the whole support object."""
-    handlers = "".join((signal_handlers.fault_handler(), signal_handlers.interrupt_handler(retry_signal),
+    handlers = "".join((signal_handlers.fault_handler(), signal_handlers.drop_signal_stack(), signal_handlers.interrupt_handler(retry_signal),
                         sampling.source(sample_signal)))
-    return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
+    return "".join((DECLARATIONS, COLD, unwinding.source(), probes.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
                     service(), exceptions(), hold_exception(), failures.source(call_python), other_type(),
                     counting.count_call(), bulk.source(),
                     link_functions(), relocate(), wide_division(), memory_object.source(mem_offset, head), pending.keep_error()))

@@ -10,6 +10,7 @@ and of one signature, with a status or without (`codegen.statuses`):
   tail_native   what is left of an activation to native code that it tail-called
 """
 from pyjit_wasm.codegen.abi import HANDLER_PARAMS, LLVM, NATIVE, all_registers, pass_arguments
+from pyjit_wasm.codegen.probes import PROBED
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import ACTIVATION, EXEC_ENV, FIRST_MEMORY, FRAME, FUNC, SERVICE
@@ -95,7 +96,7 @@ def to_interp(s):
 
 def tail_native(s):
     """Call the native function that an activation ended with, in its place: arguments are in the frame."""
-    f = Function(f"{NATIVE} {s.result}", "tail_native", "ptr %env")
+    f = Function(f"{NATIVE} {s.result}", "tail_native", "ptr %env", PROBED)
     func, fp = f.load("ptr", "%env", EXEC_ENV.next_func), f.load("ptr", "%env", EXEC_ENV.next_fp)
     values = [f.load(t, fp, place - s.header) for place, t in zip(s.places, s.types)]
     entry, inst = f.load("ptr", func, s.entry), f.load("ptr", func, FUNC.inst)
@@ -106,7 +107,7 @@ def tail_native(s):
 def call_native(s):
     """The handler a FUNC's `ip` leads to while its `entry` is native: %x is the FUNC, %fp its frame. The outermost
     frame of an activation ends it: `to_interp` calls native code in its own place."""
-    f = Function("preserve_nonecc void", "call_native", HANDLER_PARAMS)
+    f = Function("preserve_nonecc void", "call_native", HANDLER_PARAMS, PROBED)
     f.unlikely(f.let(f"icmp eq ptr {f.load('ptr', '%fp', FRAME.caller_fp)}, null"), "outermost")
     f.store("ptr", f.at("%fp", FRAME.size), "%env", EXEC_ENV.top)
     f.store("ptr", "%fp", "%env", EXEC_ENV.exit_fp)

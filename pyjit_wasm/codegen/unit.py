@@ -8,6 +8,7 @@ Debug information says which instruction of which function every trap and call i
 offset in the module, the subprogram's name the function index, inlining included.
 """
 from pyjit_wasm.codegen.abi import LLVM, STATUS, formal, letter, result_type, take_parameters
+from pyjit_wasm.codegen.probes import PROBED
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.config import PLAIN
 from pyjit_wasm.runtime.counts import Places
@@ -24,10 +25,10 @@ declare float @llvm.arithmetic.fence.f32(float)
 declare double @llvm.arithmetic.fence.f64(double)
 declare <2 x double> @llvm.arithmetic.fence.v2f64(<2 x double>)
 """
-_ATTRIBUTES = """
-attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" "no-builtins" }
-attributes #1 = { cold noreturn nounwind nomerge }
-attributes #2 = { cold nounwind nomerge }
+_ATTRIBUTES = f"""
+attributes #0 = {{ {PROBED} "disable-tail-calls"="true" "no-builtins" }}
+attributes #1 = {{ cold noreturn nounwind nomerge }}
+attributes #2 = {{ cold nounwind nomerge }}
 """
 _METADATA = """
 !1 = !{}
@@ -40,9 +41,6 @@ runtimeVersion: 0, emissionKind: LineTablesOnly, splitDebugInlining: true)
 !llvm.dbg.cu = !{!5}
 !6 = !DISubroutineType(types: !1)
 """
-
-
-_LARGE_FRAME = 512  # locals
 
 
 class Unit:
@@ -86,11 +84,6 @@ class Unit:
         """Whether a function of this module calls others."""
         fact = self.facts[funcidx - self.module.imported_funcs]
         return bool(fact.calls or fact.indirect)
-
-    def has_large_frame(self, funcidx):
-        """Whether a function has to check that there is room for its own frame."""
-        code = self.module.codes[funcidx - self.module.imported_funcs]
-        return sum(count for count, _ in code.locals) > _LARGE_FRAME
 
     @property
     def functions(self):

@@ -1,7 +1,6 @@
 """Stack walks, and leaving guest code: `longjmp` to the entry. As IR."""
 from pyjit_wasm import config
 from pyjit_wasm.codegen.text import FRAMED, Function
-from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import ACTIVATION, ENTRY, EXEC_ENV, FRAME, PYTHON_EXCEPTION, RUNTIME, THREAD
 
 
@@ -200,7 +199,7 @@ def stack():
 
 def traps():
     """`rt_trap(env, code)`, called where native code traps; `rt_trap_at(env, code, ip, fp)` by
-    interpreter handlers; `rt_fault_at(env, pc, ip, fp)` after a fault inside a handler."""
+    interpreter handlers; `rt_fault_at(env, pc, ip, fp, code)` after a fault inside a handler."""
     return f"""
 define void @rt_leave(ptr %env, i64 %status) noreturn {FRAMED} {{
   %status.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.status}
@@ -229,14 +228,14 @@ define void @rt_trap_at(ptr %env, i64 %code, ptr %ip, ptr %fp) noreturn {FRAMED}
   call void @rt_leave(ptr %env, i64 %code)
   unreachable
 }}
-define void @rt_fault_at(ptr %env, ptr %pc, ptr %ip, ptr %fp) noreturn {FRAMED} {{
+define void @rt_fault_at(ptr %env, ptr %pc, ptr %ip, ptr %fp, i64 %code) noreturn {FRAMED} {{
   %trace.p = getelementptr i8, ptr %env, i64 {EXEC_ENV.trace}
   %trace = load ptr, ptr %trace.p
   store ptr %pc, ptr %trace
   %second = getelementptr ptr, ptr %trace, i64 1
   store ptr %ip, ptr %second
   call void @rt_trace(ptr %env, i64 2, ptr null, ptr %fp, i1 true)
-  call void @rt_leave(ptr %env, i64 {TRAP_CODE["out of bounds memory access"]})
+  call void @rt_leave(ptr %env, i64 %code)
   unreachable
 }}
 """

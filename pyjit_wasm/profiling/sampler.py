@@ -2,6 +2,7 @@
 import threading
 import time
 
+from pyjit_wasm import large_stacks
 from pyjit_wasm.profiling.places import Place
 from pyjit_wasm.profiling.samples import Samples
 from pyjit_wasm.runtime import samples, stacks, trace
@@ -20,7 +21,7 @@ class Sampler:
         self._ends = threading.Event()
         self._session = samples.Session(self._period, python)
         self._thread = threading.Thread(target=self._run, name="pyjit_wasm sampler", daemon=True)
-        self._thread.start()
+        large_stacks.start(self._thread.start)
 
     def _run(self):
         while not self._ends.wait(_PAUSE):

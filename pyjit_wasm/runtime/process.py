@@ -5,7 +5,7 @@ import sys
 from _thread import allocate_lock, get_ident, get_native_id
 
 from pyjit_wasm import config
-from pyjit_wasm.runtime import arena, libc
+from pyjit_wasm.runtime import arena, libc, machine_stack
 from pyjit_wasm.runtime.layout import RUNTIME, THREAD
 from pyjit_wasm.runtime.services import provides, serve
 
@@ -71,37 +71,25 @@ class Ranges:
 
 ranges = libc.permanent(Ranges())
 
-_pthread_attr = ctypes.c_char * 128
 _free = libc.symbol("free")
-libc.libc.pthread_self.restype = ctypes.c_void_p
 libc.libc.pthread_getspecific.restype = ctypes.c_void_p
 libc.libc.pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
-libc.libc.pthread_getattr_np.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 
 
-def _make_thread_key():
+def make_thread_key(destroy):
+    """A key for a word of each thread, which the C function at address `destroy` gets when the thread ends."""
     key = ctypes.c_uint()
-    if libc.libc.pthread_key_create(ctypes.byref(key), ctypes.c_void_p(_free)):
+    if libc.libc.pthread_key_create(ctypes.byref(key), ctypes.c_void_p(destroy)):
         raise MemoryError("no thread-specific key left")
     return key.value
 
 
-_key = _make_thread_key()
-
-
-def _stack_bounds():
-    """(lowest address, size in bytes) of the calling thread's machine stack."""
-    attributes, low, size = _pthread_attr(), ctypes.c_void_p(), ctypes.c_size_t()
-    if libc.libc.pthread_getattr_np(libc.libc.pthread_self(), attributes):
-        raise MemoryError("the system does not say where the stack of this thread is")
-    libc.libc.pthread_attr_getstack(attributes, ctypes.byref(low), ctypes.byref(size))
-    libc.libc.pthread_attr_destroy(attributes)
-    return low.value, size.value
+_key = make_thread_key(_free)
 
 
 def used_stack():
     """(lowest, highest) address of the machine stack that this thread's wasm and its callers use."""
-    low, size = _stack_bounds()
+    low, size = machine_stack.bounds()
     return ctypes.PYFUNCTYPE(ctypes.c_uint64)(get(RUNTIME.frame))(), low + size
 
 
@@ -117,9 +105,9 @@ on_new_thread = []      # called with the native id of each that does so for the
 @provides
 def new_thread(*_):
     """Address of a THREAD for the calling thread, which runs wasm for the first time. Raises MemoryError."""
-    low, size = _stack_bounds()
-    reserve = min(config.NATIVE_STACK_RESERVE, size // 4)
-    limit = max(low + reserve, low + size - config.NATIVE_STACK_LIMIT)
+    low, size = machine_stack.bounds()
+    limit = machine_stack.guest_limit(low, size)
+    machine_stack.before_imports()
     thread = libc.zeroed(THREAD.size + 16 * config.MAX_VALUES)
     ctypes.c_uint64.from_address(thread + THREAD.native_limit).value = limit
     ctypes.c_uint64.from_address(thread + THREAD.id).value = libc.libc.pthread_self()

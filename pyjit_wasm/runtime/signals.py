@@ -13,6 +13,7 @@ import functools
 import os
 from _thread import get_ident
 
+from pyjit_wasm.config import SIGNAL_STACK, SIGNAL_STACK_GUARD
 from pyjit_wasm.runtime import libc, process
 from pyjit_wasm.runtime.layout import RUNTIME
 
@@ -32,6 +33,12 @@ class _Event(ctypes.Structure):
                 ("pad", ctypes.c_char * 44)]
 
 
+class _SignalStack(ctypes.Structure):
+    """stack_t"""
+
+    _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
 class _Times(ctypes.Structure):
     """struct itimerspec: seconds and nanoseconds, between signals and until the first."""
 
@@ -39,6 +46,7 @@ class _Times(ctypes.Structure):
 
 
 _sigaction = libc.libc.sigaction
+_SS_DISABLE = 2
 _saved = {}
 _ours = []
 
@@ -94,9 +102,28 @@ def send_sample(pthread):
     libc.libc.pthread_kill(ctypes.c_ulong(pthread), SAMPLE_SIGNAL)
 
 
-def install(*handlers):
-    """Install the handlers, given the addresses of `rt_on_fault`, `rt_on_interrupt` and, for later, `rt_on_sample`."""
+def _give_stacks(drop_stack):
+    """Every thread that runs wasm from now on gets a stack for handlers of faults, unless it has one: its own may be
+    exhausted. `drop_stack`: address of what takes it back when the thread ends."""
+    key = process.make_thread_key(drop_stack)
+
+    def give(_):
+        known = _SignalStack()
+        libc.libc.sigaltstack(None, ctypes.byref(known))
+        if known.flags & _SS_DISABLE:
+            low = libc.reserve(SIGNAL_STACK_GUARD + SIGNAL_STACK)
+            libc.protect(low + SIGNAL_STACK_GUARD, SIGNAL_STACK, libc.PROT_RW)
+            libc.libc.sigaltstack(ctypes.byref(_SignalStack(low + SIGNAL_STACK_GUARD, 0, SIGNAL_STACK)), None)
+            libc.libc.pthread_setspecific(key, low)
+
+    process.on_new_thread.append(give)
+
+
+def install(drop_stack, *handlers):
+    """Install the handlers, given the addresses of `rt_on_fault`, `rt_on_interrupt` and, for later, `rt_on_sample`;
+    `drop_stack`: that of `rt_drop_signal_stack`."""
     _make_timer()
+    _give_stacks(drop_stack)
     os.register_at_fork(after_in_child=_make_timer)  # timers do not survive a fork
     _ours[:] = handlers
     renew()

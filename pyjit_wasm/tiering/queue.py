@@ -7,7 +7,7 @@ import collections
 import os
 import threading
 
-from pyjit_wasm import config
+from pyjit_wasm import config, large_stacks
 
 
 class CompileQueue:
@@ -29,7 +29,7 @@ class CompileQueue:
             self._requests.append((code, wanted, job))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="pyjit_wasm compiler", daemon=True)
-                self._thread.start()
+                large_stacks.start(self._thread.start)
             self._changed.notify_all()
 
     def drain(self):
