@@ -7,6 +7,7 @@ defined types are interned process-wide, so type equivalence is identity (`canon
 from __future__ import annotations
 
 import itertools
+import operator
 import weakref
 from _thread import allocate_lock
 
@@ -29,25 +30,33 @@ _BOTTOM_OF = {"none": "any", "nofunc": "func", "noextern": "extern", "noexn": "e
 
 
 class _Value:
-    """Immutable record: fields are `__slots__`, equality and hash by value."""
+    """Immutable record: fields are `__slots__`, equality and hash by value. A module may have a million: the hash is
+    remembered."""
 
-    __slots__ = ()
+    __slots__ = ("_hash",)
+
+    def __init_subclass__(cls):
+        cls._set = [getattr(cls, name).__set__ for name in cls.__slots__]
 
     def __init__(self, *values):
-        for name, value in zip(self.__slots__, values, strict=True):
-            object.__setattr__(self, name, value)
+        for put, value in zip(self._set, values, strict=True):
+            put(self, value)
 
     def __setattr__(self, name, value):
         raise AttributeError(f"{type(self).__name__} is immutable")
 
     def _key(self):
-        return tuple(getattr(self, name) for name in self.__slots__)
+        return tuple([getattr(self, name) for name in self.__slots__])
 
     def __eq__(self, other):
-        return type(self) is type(other) and self._key() == other._key()
+        return self is other or type(self) is type(other) and hash(self) == hash(other) and self._key() == other._key()
 
     def __hash__(self):
-        return hash((type(self).__name__, self._key()))
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash((type(self).__name__, self._key())))
+            return self._hash
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(map(repr, self._key()))})"
@@ -212,14 +221,14 @@ _lock = allocate_lock()
 
 
 def substitute(thing, replace):
-    """`thing` with every RecRef r inside types replaced by `replace(r)`."""
+    """`thing` with every RecRef r inside types replaced by `replace(r)`; `thing` itself if there is none."""
     if isinstance(thing, RecRef):
         return replace(thing)
-    if isinstance(thing, tuple):
-        return tuple([substitute(t, replace) for t in thing])
-    if isinstance(thing, _Value):
-        return type(thing)(*[substitute(v, replace) for v in thing._key()])
-    return thing
+    parts = thing if isinstance(thing, tuple) else thing._key() if isinstance(thing, _Value) else ()
+    replaced = [part if isinstance(part, str) else substitute(part, replace) for part in parts]
+    if all(map(operator.is_, replaced, parts)):
+        return thing
+    return tuple(replaced) if isinstance(thing, tuple) else type(thing)(*replaced)
 
 
 def canonical_group(subtypes):

@@ -64,7 +64,7 @@ class _Places(Operands):
 
 def _typed(module, comp, code):
     """(byte offset, mnemonic, immediates, types of the operands, Labels) of each instruction, as validation finds them."""
-    body = Body(module, module.globals, comp.results, comp.params, code.locals)
+    body = Body(module, comp.results, comp.params, code.locals)
     found, labels, opener = [], (), code.start
 
     def observed():

@@ -1,8 +1,8 @@
 """Blocks, branches, calls and exceptions, as kernels."""
 from pyjit_wasm.valid.bulk.state import (
-    BLOCK, BR_IF, BR_TABLE, CALL, CALLS, CALL_INDIRECT, ELSE, END, EXCEPTIONS, EXN, EXNREF, FACTS, FUNCREF, FUNCTION,
+    BLOCK, BR_IF, BR_TABLE, CALL, CALLS, CALL_INDIRECT, CLAUSES, ELSE, END, EXCEPTIONS, EXN, EXNREF, FACTS, FUNCREF, FUNCTION,
     HAS_LOOP, I32, IF, INDIRECT, KIND, LEVEL, LIMIT, LOOP, PARAMS, PARAM_COUNT, POS, RESULTS, RESULT_COUNT, RETURN,
-    RETURN_CALL, SIGNATURE, SP, TAIL_CALLS, THROW, THROW_REF, TRY_TABLE, UNREACHABLE, begin, block_type, dead, enter, i32,
+    RETURN_CALL, SIGNATURE, SP, TAIL_CALLS, TARGETS, THROW, THROW_REF, TRY_TABLE, UNREACHABLE, begin, block_type, dead, enter, i32,
     i64, label_count, label_start, leave, pop, pop_all, push_all, same, u32, u8)
 
 
@@ -60,6 +60,8 @@ def br_table(at: i64, data: u8, stack: i32, blocks: i32, sigs: i32, valtypes: i3
     if not pop(at, stack, I32):
         return 0
     targets = u32(at, data)
+    if targets > TARGETS:
+        return 0
     arity = -1
     while targets >= 0:
         label = u32(at, data)
@@ -124,6 +126,8 @@ def exceptions(at: i64, data: u8, stack: i32, blocks: i32, sigs: i32, valtypes: 
         return pop_all(at, stack, valtypes, sigs[signature + PARAMS], sigs[signature + PARAM_COUNT]) and dead(at)
     signature = block_type(at, data, types)
     clauses = u32(at, data)
+    if clauses > CLAUSES:
+        return 0
     while clauses > 0:
         if not catch(at, data, blocks, sigs, valtypes, tags, tag_count):
             return 0

@@ -3,6 +3,7 @@
 A type is a number: 0 Unknown, the constants below, and one for every other type of the module, which matches itself alone.
 """
 from pyjit_wasm.binary.bulk_kernels import LIMIT, POS, i32, i64, u8, u32
+from pyjit_wasm.config import LIMITS
 
 I32, I64, F32, F64, V128, FUNCREF, EXTERNREF, EXNREF, EXN = range(1, 10)
 FIRST_OTHER = 16
@@ -22,7 +23,8 @@ HAS_LOOP, TAIL_CALLS, EXCEPTIONS, INDIRECT, BULK, WRITES_REFERENCES = 1, 2, 4, 8
 # where the rows behind prefix bytes begin in `ops`, and how many there may be
 FC, FD, FE, OPS = 256, 320, 640, 768
 
-STACK, DEPTH, LOCALS = 1 << 16, 10_000, 1 << 16     # more operands, blocks, locals: not known here
+STACK, DEPTH = 1 << 16, 10_000     # more operands or blocks: not known here
+LOCALS, TARGETS, CLAUSES = (LIMITS[what] for what in ("locals", "targets of a br_table", "clauses of a try_table"))
 
 # the state of validation, words of `at`
 SP, HEIGHT, DEAD, LEVEL, FACTS, COUNT, LOCAL_COUNT, CALLS, FUNCTION = range(2, 11)     # behind POS and LIMIT
