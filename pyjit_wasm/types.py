@@ -7,7 +7,6 @@ defined types are interned process-wide, so type equivalence is identity (`canon
 from __future__ import annotations
 
 import itertools
-import operator
 import weakref
 from _thread import allocate_lock
 
@@ -220,15 +219,29 @@ _by_id = weakref.WeakValueDictionary()
 _lock = allocate_lock()
 
 
-def substitute(thing, replace):
-    """`thing` with every RecRef r inside types replaced by `replace(r)`; `thing` itself if there is none."""
-    if isinstance(thing, RecRef):
-        return replace(thing)
-    parts = thing if isinstance(thing, tuple) else thing._key() if isinstance(thing, _Value) else ()
-    replaced = [part if isinstance(part, str) else substitute(part, replace) for part in parts]
-    if all(map(operator.is_, replaced, parts)):
-        return thing
-    return tuple(replaced) if isinstance(thing, tuple) else type(thing)(*replaced)
+def _resolved(comp, types):
+    """A composite type with DefTypes for its RecRefs, which are indices of `types`; itself if it has none."""
+    known = {}
+
+    def valtype(actual):
+        if not isinstance(actual, RefType) or not isinstance(actual.heap, RecRef):
+            return actual
+        found = known.get(actual)
+        if found is None:
+            found = known[actual] = RefType(actual.nullable, types[actual.heap.index])
+        return found
+
+    def field(actual):
+        storage = valtype(actual.storage)
+        return actual if storage is actual.storage else FieldType(storage, actual.mutable)
+
+    if isinstance(comp, FuncType):
+        params, results = tuple(map(valtype, comp.params)), tuple(map(valtype, comp.results))
+        return FuncType(params, results) if known else comp
+    if isinstance(comp, StructType):
+        fields = tuple(map(field, comp.fields))
+        return StructType(fields) if known else comp
+    return ArrayType(field(comp.field))
 
 
 def canonical_group(subtypes):
@@ -242,10 +255,10 @@ def canonical_group(subtypes):
             group.key = key
             types = [DefType() for _ in key]
             for index, (deftype, sub) in enumerate(zip(types, key, strict=True)):
-                sub = substitute(sub, lambda r: types[r.index])
                 deftype.id, deftype.group, deftype.index = next(_ids), group, index
                 _by_id[deftype.id] = deftype
-                deftype.final, deftype.supers, deftype.comp = sub.final, sub.supers, sub.comp
+                deftype.final, deftype.comp = sub.final, _resolved(sub.comp, types)
+                deftype.supers = tuple([types[s.index] if isinstance(s, RecRef) else s for s in sub.supers])
             group.types = tuple(types)
             _groups[key] = group
     return group.types
