@@ -10,6 +10,8 @@ import itertools
 import weakref
 from _thread import allocate_lock
 
+from pyjit_wasm.config import LIMITS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, Union
@@ -274,8 +276,13 @@ def _rebuild(key, index):
 
 
 def functype(params, results):
-    """The DefType of the final, ungrouped function type `params -> results`."""
-    return canonical_group((SubType(True, (), FuncType(tuple(params), tuple(results))),))[0]
+    """The DefType of the final, ungrouped function type `params -> results`. ValueError for more than there may be: room
+    for values is made for so many."""
+    params, results = tuple(params), tuple(results)
+    for what, values in (("parameters", params), ("results", results)):
+        if len(values) > LIMITS[what]:
+            raise ValueError(f"too many {what}: {len(values)} (at most {LIMITS[what]})")
+    return canonical_group((SubType(True, (), FuncType(params, results)),))[0]
 
 
 def slots(valtypes):
