@@ -18,10 +18,38 @@ MAX_PAGES = 65536                       # of a 32-bit memory
 GUARD_BELOW = PAGE                      # inaccessible bytes below a memory's base
 RESERVATIONS_BELOW = 1 << 40            # address space between generated code and memories, for whatever else is mapped
 MAX_PAGES_64 = 1 << 20                  # of a 64-bit memory here: 64 GiB of address space
-MAX_VALUES = 1_000                      # parameters or results of a function (as in JavaScript engines)
+MAX_VALUES = 1_000                      # parameters or results of a function
 MAX_TABLE = 10_000_000                  # elements
 TABLE_IN_HEAP = 8_192                   # a table with a maximum up to this lies in the C library's heap
 CODE_ARENA = 1 << 30                    # address space for each kind of generated code
+
+# How much of what a module may have, as in wasmtime and V8, where those differ the smaller number. Index spaces include
+# imports, locals parameters. docs/limits.md lists them.
+LIMITS = {
+    "bytes in a module": 1 << 30,
+    "types": 1_000_000,
+    "types in a recursive group": 1_000_000,
+    "supertypes above a type": 63,
+    "parameters": MAX_VALUES,
+    "results": MAX_VALUES,
+    "fields": 10_000,
+    "imports": 1_000_000,
+    "functions": 1_000_000,
+    "tables": 100,
+    "memories": 100,
+    "tags": 1_000_000,
+    "globals": 1_000_000,
+    "exports": 1_000_000,
+    "element segments": 100_000,
+    "elements in a segment": 10_000_000,
+    "data segments": 100_000,
+    "bytes in a name": 100_000,
+    "bytes in a function body": 7_654_321,
+    "locals": 50_000,
+    "targets of a br_table": 65_520,
+    "clauses of a try_table": 10_000,
+}
+
 MAX_FRAME_SLOTS = 30_000                # above, operands do not fit signed 16-bit slot numbers
 MAX_TRACE = 128                         # innermost frames kept of a trap
 THROW_TRACE = 33                        # words noted of an exception that wasm throws: it, and innermost frames

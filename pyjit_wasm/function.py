@@ -192,8 +192,7 @@ def _result(valtype, bits):
 def _keeps_gil(instance, funcidx):
     """Functions that are certain to finish soon do: releasing and taking the GIL costs 19 ns."""
     reaches_imports = instance.code.brief.get(funcidx)
-    return reaches_imports is False or reaches_imports is True and all(
-        isinstance(f, HostFunc) and f.python for f in instance.funcs)
+    return reaches_imports is False or reaches_imports is True and instance.imports_python_only
 
 
 def of_instance(instance, funcidx):

@@ -111,13 +111,11 @@ class Instance:
             if not 0 <= name < len(syntax.funcs):
                 raise KeyError(name)
             return function.of_instance(self._inst, name)
-        for export in syntax.exports:
-            if export.name == name and export.kind == "func":
-                return function.of_instance(self._inst, export.index)
-        for index, known in syntax.names.funcs.items():
-            if known == name:
-                return function.of_instance(self._inst, index)
-        raise KeyError(name)
+        export = self.exports._index.get(name)
+        index = export.index if export is not None and export.kind == "func" else syntax.named_function(name)
+        if index is None:
+            raise KeyError(name)
+        return function.of_instance(self._inst, index)
 
     def interrupt(self, error: BaseException | None = None) -> bool:
         """Have the call that is running in this instance, in another thread, raise `error`, an Interrupted unless one

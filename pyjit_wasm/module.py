@@ -89,7 +89,7 @@ class Module(_Record):
 
     __slots__ = ("types", "imports", "funcs", "tables", "mems", "globals", "tags", "codes",
                  "table_defs", "global_defs", "exports", "elems", "datas", "start", "read_names",
-                 "customs", "data", "declared", "data_count", "positions", "_names")
+                 "customs", "data", "declared", "data_count", "positions", "_names", "_linked", "_numbers")
 
     @property
     def names(self):
@@ -106,12 +106,20 @@ class Module(_Record):
     def function_name(self, funcidx):
         """From the name section, the import, the export, else `$f<idx>` (WAMR's order)."""
         name = self.names.funcs.get(funcidx)
-        if name is not None:
-            return name
-        if funcidx < self.imported_funcs:
-            imports = [i for i in self.imports if isinstance(i.type, DefType)]
-            return f"{imports[funcidx].module}.{imports[funcidx].name}"
-        for export in self.exports:
-            if export.kind == "func" and export.index == funcidx:
-                return export.name
-        return f"$f{funcidx}"
+        return self._linked_names.get(funcidx, f"$f{funcidx}") if name is None else name
+
+    @property
+    def _linked_names(self):
+        """{funcidx: name} of imported and exported functions."""
+        if not hasattr(self, "_linked"):
+            linked = {export.index: export.name for export in reversed(self.exports) if export.kind == "func"}
+            imported = [i for i in self.imports if isinstance(i.type, DefType)]
+            linked.update((funcidx, f"{i.module}.{i.name}") for funcidx, i in enumerate(imported))
+            self._linked = linked
+        return self._linked
+
+    def named_function(self, name):
+        """The first function that has the name in the name section, or None."""
+        if not hasattr(self, "_numbers"):
+            self._numbers = {name: funcidx for funcidx, name in reversed(self.names.funcs.items())}
+        return self._numbers.get(name)

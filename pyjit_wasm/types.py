@@ -10,6 +10,8 @@ import itertools
 import weakref
 from _thread import allocate_lock
 
+from pyjit_wasm.config import LIMITS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, Union
@@ -29,25 +31,33 @@ _BOTTOM_OF = {"none": "any", "nofunc": "func", "noextern": "extern", "noexn": "e
 
 
 class _Value:
-    """Immutable record: fields are `__slots__`, equality and hash by value."""
+    """Immutable record: fields are `__slots__`, equality and hash by value. A module may have a million: the hash is
+    remembered."""
 
-    __slots__ = ()
+    __slots__ = ("_hash",)
+
+    def __init_subclass__(cls):
+        cls._set = [getattr(cls, name).__set__ for name in cls.__slots__]
 
     def __init__(self, *values):
-        for name, value in zip(self.__slots__, values, strict=True):
-            object.__setattr__(self, name, value)
+        for put, value in zip(self._set, values, strict=True):
+            put(self, value)
 
     def __setattr__(self, name, value):
         raise AttributeError(f"{type(self).__name__} is immutable")
 
     def _key(self):
-        return tuple(getattr(self, name) for name in self.__slots__)
+        return tuple([getattr(self, name) for name in self.__slots__])
 
     def __eq__(self, other):
-        return type(self) is type(other) and self._key() == other._key()
+        return self is other or type(self) is type(other) and hash(self) == hash(other) and self._key() == other._key()
 
     def __hash__(self):
-        return hash((type(self).__name__, self._key()))
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash((type(self).__name__, self._key())))
+            return self._hash
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(map(repr, self._key()))})"
@@ -211,15 +221,29 @@ _by_id = weakref.WeakValueDictionary()
 _lock = allocate_lock()
 
 
-def substitute(thing, replace):
-    """`thing` with every RecRef r inside types replaced by `replace(r)`."""
-    if isinstance(thing, RecRef):
-        return replace(thing)
-    if isinstance(thing, tuple):
-        return tuple([substitute(t, replace) for t in thing])
-    if isinstance(thing, _Value):
-        return type(thing)(*[substitute(v, replace) for v in thing._key()])
-    return thing
+def _resolved(comp, types):
+    """A composite type with DefTypes for its RecRefs, which are indices of `types`; itself if it has none."""
+    known = {}
+
+    def valtype(actual):
+        if not isinstance(actual, RefType) or not isinstance(actual.heap, RecRef):
+            return actual
+        found = known.get(actual)
+        if found is None:
+            found = known[actual] = RefType(actual.nullable, types[actual.heap.index])
+        return found
+
+    def field(actual):
+        storage = valtype(actual.storage)
+        return actual if storage is actual.storage else FieldType(storage, actual.mutable)
+
+    if isinstance(comp, FuncType):
+        params, results = tuple(map(valtype, comp.params)), tuple(map(valtype, comp.results))
+        return FuncType(params, results) if known else comp
+    if isinstance(comp, StructType):
+        fields = tuple(map(field, comp.fields))
+        return StructType(fields) if known else comp
+    return ArrayType(field(comp.field))
 
 
 def canonical_group(subtypes):
@@ -233,10 +257,10 @@ def canonical_group(subtypes):
             group.key = key
             types = [DefType() for _ in key]
             for index, (deftype, sub) in enumerate(zip(types, key, strict=True)):
-                sub = substitute(sub, lambda r: types[r.index])
                 deftype.id, deftype.group, deftype.index = next(_ids), group, index
                 _by_id[deftype.id] = deftype
-                deftype.final, deftype.supers, deftype.comp = sub.final, sub.supers, sub.comp
+                deftype.final, deftype.comp = sub.final, _resolved(sub.comp, types)
+                deftype.supers = tuple([types[s.index] if isinstance(s, RecRef) else s for s in sub.supers])
             group.types = tuple(types)
             _groups[key] = group
     return group.types
@@ -252,8 +276,13 @@ def _rebuild(key, index):
 
 
 def functype(params, results):
-    """The DefType of the final, ungrouped function type `params -> results`."""
-    return canonical_group((SubType(True, (), FuncType(tuple(params), tuple(results))),))[0]
+    """The DefType of the final, ungrouped function type `params -> results`. ValueError for more than there may be: room
+    for values is made for so many."""
+    params, results = tuple(params), tuple(results)
+    for what, values in (("parameters", params), ("results", results)):
+        if len(values) > LIMITS[what]:
+            raise ValueError(f"too many {what}: {len(values)} (at most {LIMITS[what]})")
+    return canonical_group((SubType(True, (), FuncType(params, results)),))[0]
 
 
 def slots(valtypes):

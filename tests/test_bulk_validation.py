@@ -96,6 +96,37 @@ def test_all_of_it():
     assert not unknown
 
 
+OLDER_EXCEPTIONS = """(module (tag $a (param i32 i64)) (tag $b) (type $t (func (param i32) (result i32)))
+  (func (try (do) (catch $b))) (func (try (do (throw $b)) (catch_all (rethrow 0))))
+  (func (param i32) (result i32) (local.get 0) (try (param i32) (result i32) (do (drop) (i32.const 1))
+    (catch $a (drop)) (catch $b (i32.const 2)) (catch_all (i32.const 3))))
+  (func (result i32) (try (result i32) (do (try (result i32) (do (call 2 (i32.const 1))) (delegate 0))) (catch_all (unreachable))))
+  (func (block (try (do (try (do (nop)) (delegate 1))) (delegate 0))) (try (do (br 0)) (catch $b (block (rethrow 1)))))
+  (func (loop (try (do (return)) (catch $a (drop) (drop) (try (do) (catch_all (rethrow 1) (rethrow 0))))) (br 0))))"""
+
+
+def test_older_exceptions():
+    """And with one byte of the code changed."""
+    unknown, binary, rng, refused = [], assemble(OLDER_EXCEPTIONS), random.Random(3), 0
+    assert in_bulk(binary, unknown) == one_by_one(binary) != "refused"
+    assert not unknown
+    code = decode(binary).codes
+    for _ in range(CORRUPTIONS):
+        content = bytearray(binary)
+        content[rng.randrange(code[0].start, code[-1].end)] = rng.choice((0, 1, 2, 0x06, 0x07, 0x08, 0x09, 0x0B, 0x18, 0x19, 0x1A, 0x40))
+        expected = one_by_one(bytes(content))
+        assert in_bulk(bytes(content)) == expected, content.hex()
+        refused += expected == "refused"
+    assert CORRUPTIONS / 4 < refused < CORRUPTIONS
+
+
+def test_engines_without_older_exceptions(monkeypatch):
+    monkeypatch.setattr("pyjit_wasm.config.BULK_VALIDATION", 0)
+    with pytest.raises(ValidationError, match="legacy exception handling is switched off"):
+        wasm.Module(OLDER_EXCEPTIONS, engine=wasm.Engine(legacy_exceptions=False))
+    assert all(facts.legacy_exceptions for facts in wasm.Module(OLDER_EXCEPTIONS).code.facts)
+
+
 @pytest.mark.parametrize("source", (
     f"(module (func {'(i32.const 0)' * 70_000} (unreachable)))", "(module (func " + "(block " * 11_000 + ")" * 11_000 + "))"))
 def test_more_than_the_kernels_have_room_for(source):

@@ -19,7 +19,9 @@ from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.binary.decode import decode
 from pyjit_wasm.disassembly import disassemble
 from pyjit_wasm.source import bounds, demangling, sections
+from pyjit_wasm.source.dwarf import Dwarf, extent
 from pyjit_wasm.source.positions import Position, Positions
+from pyjit_wasm.source.sections import debug_sections
 from source_programs import SITES, build, markers
 
 BUILDS = {"O0": ("-O0",), "O2": ("-O2",), "O0-dwarf5": ("-O0", "-gdwarf-5"), "O2-dwarf5": ("-O2", "-gdwarf-5")}
@@ -275,6 +277,53 @@ def test_mangled_names_without_the_library(load, monkeypatch):
     monkeypatch.setattr(demangling, "_demangle", lambda: None)
     name = trap_of(load('(module (func $_ZN3foo3barEi (export "f") unreachable))').exports.f).frames[0].name
     assert name == "_ZN3foo3barEi"
+
+
+# --- where units are
+
+def by_pyelftools(dwarf):
+    """What `Dwarf._ranges` gives, read by somebody else."""
+    return [(low, high, unit.cu_offset) for unit in dwarf._dwarf.iter_CUs() for low, high in extent(unit, unit.get_top_DIE())
+            if 0 < low < high < 0xFFFFFFFE]
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_units_of_programs(programs, name):
+    dwarf = Dwarf(debug_sections(decode(programs(name).read_bytes()), None))
+    dwarf._budget.refill()
+    found = list(dwarf._ranges())
+    assert found == by_pyelftools(dwarf) != []
+
+
+def little(*numbers, size=4):
+    return b"".join(number.to_bytes(size, "little") for number in numbers)
+
+
+def test_every_kind_of_range():
+    """Three units of DWARF 5 whose code is in a list by its offset, in one by its number, and at an address by its number; one
+    of DWARF 4 with a list."""
+    abbreviations = bytes([1, 0x11, 0, 0x73, 0x17, 0x11, 0x1B, 0x55, 0x17, 0, 0,                # addr_base, low_pc, ranges
+                           2, 0x11, 0, 0x73, 0x17, 0x74, 0x17, 0x11, 0x01, 0x55, 0x23, 0, 0,    # with rnglists_base
+                           3, 0x11, 0, 0x73, 0x17, 0x11, 0x29, 0x12, 0x0F, 0x03, 0x08, 0x3E, 0x21, 5, 0x10, 0x0A, 0, 0,
+                           4, 0x11, 0, 0x11, 0x01, 0x55, 0x17, 0, 0, 0])
+    addresses = little(12) + little(5, size=2) + bytes([4, 0]) + little(0x100, 0x2000)
+    entries = bytes([5]) + little(0x50) + bytes([4, 1, 9, 2, 0, 1, 3, 1, 7, 1, 1, 4, 2, 3, 6]) + little(
+        0x9000, 0x9004) + bytes([7]) + little(0x9100) + bytes([5, 0])
+    lists = little(12 - 4 + 4 + len(entries)) + little(5, size=2) + bytes([4, 0]) + little(1) + little(4) + entries
+
+    def unit(version, rest):
+        head = little(5, size=2) + bytes([1, 4]) + little(0) if version == 5 else little(4, size=2) + little(0) + bytes([4])
+        return little(len(head + rest)) + head + rest
+
+    info = (unit(5, bytes([1]) + little(8) + bytes([1]) + little(16)) + unit(5, bytes([2]) + little(8, 12, 0x70) + bytes([0]))
+            + unit(5, bytes([3]) + little(8) + bytes([0, 0x30]) + b"name\0" + bytes([2, 7, 7])) + unit(4, bytes([4]) + little(0x10, 0)))
+    pairs = little(4, 8, 0xFFFFFFFF, 0x4000, 1, 2, 0, 0)
+    dwarf = Dwarf({"info": info, "abbrev": abbreviations, "addr": addresses, "rnglists": lists, "ranges": pairs})
+    dwarf._budget.refill()
+    listed = [(0x51, 0x59), (0x100, 0x2000), (0x2000, 0x2007), (0x2002, 0x2003), (0x9000, 0x9004), (0x9100, 0x9105)]
+    assert [(low, high) for low, high, _ in dwarf._ranges()] == [
+        *listed, *listed, (0x100, 0x130), (0x14, 0x18), (0x4001, 0x4002)]
+    assert list(dwarf._ranges()) == by_pyelftools(dwarf)
 
 
 # --- damaged debug information

@@ -137,7 +137,7 @@ def _memarg(reader):
 
 
 def _labels(reader):
-    return tuple(reader.vec(Reader.u32)), reader.u32()
+    return tuple(reader.vec(Reader.u32, "targets of a br_table")), reader.u32()
 
 
 def _valtypes(reader):
@@ -152,7 +152,7 @@ def _catch(reader):
 
 
 def _catches(reader):
-    return tuple(reader.vec(_catch))
+    return tuple(reader.vec(_catch, "clauses of a try_table"))
 
 
 def _castflags(reader):

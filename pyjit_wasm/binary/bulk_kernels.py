@@ -5,7 +5,7 @@ nearly all of them.
 such sections are for `binary.sections`, which has all of it and the messages.
 """
 from pyjit_wasm.binary.bulk import DATA, PASSIVE
-from pyjit_wasm.binary.sections import MAX_LOCALS
+from pyjit_wasm.config import LIMITS
 
 u8, i32, i64 = "u8", "i32", "i64"    # annotations: arrays of such elements
 POS, LIMIT = 0, 1
@@ -13,6 +13,7 @@ MALFORMED = 1 << 40
 UNKNOWN, FULL = -1, -2      # what `read_codes` gives if it gives up, and if there is no room for more
 I32_CONST, END = 0x41, 0x0B
 LARGEST = (1 << 31) - 1
+MAX_LOCALS, MAX_BODY = LIMITS["locals"], LIMITS["bytes in a function body"]
 
 
 def leb128(at: i64, data: u8):
@@ -79,7 +80,7 @@ def read_codes(at: i64, data: u8, count, known: u8, bodies: i64, run_counts: i32
     while index < count:
         size = u32(at, data)
         start = at[POS]
-        if size < 0 or size > at[LIMIT] - start:
+        if size < 0 or size > at[LIMIT] - start or size > MAX_BODY:
             return UNKNOWN
         more = u32(at, data)
         if more < 0:

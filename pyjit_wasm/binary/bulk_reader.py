@@ -24,16 +24,16 @@ class BulkReader(Reader):
         self._load = load
         self._at = array("q", (0, len(data)))
 
-    def vec(self, item):
+    def vec(self, item, what=None):
         """A vector of what `item` reads: a list, or for some items a sequence that makes them when somebody looks."""
         read = _BULK.get(item)
         if read is None or read == _codes and self.read_bodies:
-            return super().vec(item)
-        start, count = self.pos, self.count()
+            return super().vec(item, what)
+        start, count = self.pos, self.count(what)
         found = read(self, count) if LEAST <= count <= MOST else None
         if found is None:
             self.pos = start
-            return super().vec(item)
+            return super().vec(item, what)
         return found
 
     def run(self, main, *arguments):

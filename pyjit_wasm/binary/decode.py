@@ -3,7 +3,7 @@ from functools import partial
 
 from pyjit_wasm.binary import bulk
 from pyjit_wasm.binary.names import names
-from pyjit_wasm.binary.reader import Reader, truncated
+from pyjit_wasm.binary.reader import Reader, check_limit, truncated
 from pyjit_wasm.binary.sections import SECTIONS, check_size, frozen
 from pyjit_wasm.errors import DecodeError
 from pyjit_wasm.module import Module
@@ -22,6 +22,7 @@ def decode(data, read_bodies=True, load_kernel=None):
     data = bytes(data)
     reader = _bulk_reader(data, load_kernel) if load_kernel else Reader(data)
     reader.read_bodies = read_bodies
+    check_limit("bytes in a module", len(data), 0)
     _header(reader)
     content = {name: absent for _, name, _, absent in SECTIONS}
     customs = []
@@ -38,7 +39,11 @@ def decode(data, read_bodies=True, load_kernel=None):
             position = POSITION[section]
             _section(reader, position, content)
     _check_lengths(reader, content)
-    return _module(data, customs, content)
+    module = _module(data, customs, content)
+    for what, space in (("functions", module.funcs), ("tables", module.tables), ("memories", module.mems),
+                        ("globals", module.globals), ("tags", module.tags)):
+        check_limit(what, len(space), reader.pos)   # with those that are imported
+    return module
 
 
 def _bulk_reader(data, load_kernel):

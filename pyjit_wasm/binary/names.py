@@ -27,20 +27,42 @@ def parts(content, readers):
     return found
 
 
-def _association(reader):
-    return reader.u32(), reader.name()
-
-
 def name_map(reader):
-    return dict(reader.vec(_association))
+    """{index: name}. There may be millions: nearly all have indices of four bytes at most and fewer than 128 bytes, which are
+    read here."""
+    found, data = {}, reader.data
+    count, end, pos = reader.count(), len(data), reader.pos
+    for _ in range(count):
+        index = int.from_bytes(data[pos:pos + 4], "little")
+        if not index & 0x80:
+            index, start = index & 0x7F, pos + 1
+        elif not index & 0x8000:
+            index, start = index & 0x7F | index >> 1 & 0x3F80, pos + 2
+        elif not index & 0x800000:
+            index, start = index & 0x7F | index >> 1 & 0x3F80 | index >> 2 & 0x1FC000, pos + 3
+        else:
+            reader.pos = pos
+            index, start = reader.u32(), reader.pos
+        if start < end and data[start] < 0x80 and start + data[start] < end:
+            pos = start + 1 + data[start]
+            found[index] = _text(data[start + 1:pos], start)
+        else:
+            reader.pos = start
+            found[index] = reader.name()
+            pos = reader.pos
+    reader.pos = pos
+    return found
 
 
-def _indirect_association(reader):
-    return reader.u32(), name_map(reader)
+def _text(data, offset):
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError:
+        raise DecodeError("malformed UTF-8 encoding", offset) from None
 
 
 def indirect_name_map(reader):
-    return dict(reader.vec(_indirect_association))
+    return {reader.u32(): name_map(reader) for _ in range(reader.count())}
 
 
 PARTS = {MODULE: Reader.name, FUNCTIONS: name_map, LOCALS: indirect_name_map}

@@ -4,12 +4,19 @@ A reader is bounded by its data alone: whoever reads something with a declared s
 positions afterwards. Every vector length is checked against the bytes left, so a hostile count fails
 before anything is allocated.
 """
+from pyjit_wasm.config import LIMITS
 from pyjit_wasm.errors import DecodeError
 
 
 def truncated(offset):
     """The error of running out of bytes."""
     return DecodeError("unexpected end of section or function", offset)
+
+
+def check_limit(what, found, offset):
+    """Check how many of `what`, a key of LIMITS, there are."""
+    if found > LIMITS[what]:
+        raise DecodeError(f"too many {what}: {found} (at most {LIMITS[what]})", offset)
 
 
 class Reader:
@@ -105,11 +112,13 @@ class Reader:
             raise DecodeError("length out of bounds", start)
         return size
 
-    def count(self):
-        """The length of a vector: every element takes a byte at least."""
-        count = self.u32()
+    def count(self, what=None):
+        """The length of a vector: every element takes a byte at least. `what`: a key of LIMITS."""
+        start, count = self.pos, self.u32()
         if count > len(self.data) - self.pos:
             raise truncated(len(self.data))
+        if what is not None:
+            check_limit(what, count, start)
         return count
 
     def typecode(self):
@@ -119,13 +128,14 @@ class Reader:
             raise self.malformed("integer representation too long")
         return byte
 
-    def vec(self, item):
-        """A vector, as a list, of what the function `item` reads."""
-        return [item(self) for _ in range(self.count())]
+    def vec(self, item, what=None):
+        """A vector, as a list, of what the function `item` reads; `what` as of `count`."""
+        return [item(self) for _ in range(self.count(what))]
 
     def name(self):
-        start = self.pos
+        start, size = self.pos, self.size()
+        check_limit("bytes in a name", size, start)
         try:
-            return str(self.take(self.size()), "utf-8")
+            return str(self.take(size), "utf-8")
         except UnicodeDecodeError:
             raise DecodeError("malformed UTF-8 encoding", start) from None

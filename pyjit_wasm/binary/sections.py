@@ -1,13 +1,12 @@
 """What the sections of a module hold (spec 5.5), item by item; every function takes a `Reader`."""
 from pyjit_wasm.binary.body import constant, expression
+from pyjit_wasm.binary.reader import check_limit
 from pyjit_wasm.binary.types import (functype, globaltype, memtype, reftype, tabletype, tagtype, type_section,
                                      valtype)
 from pyjit_wasm.errors import DecodeError
 from pyjit_wasm.module import Code, Data, Elem, Export, Global, Import, Table
 from pyjit_wasm.opcodes import BY_NAME
 from pyjit_wasm.types import FUNCREF, RefType
-
-MAX_LOCALS = 50_000     # implementation limit, that of the JavaScript embedding
 
 EXTERNAL_KINDS = ("func", "table", "memory", "global", "tag")
 IMPORTED = (functype, tabletype, memtype, globaltype, tagtype)
@@ -71,7 +70,7 @@ def elem(reader):
         elemtype, init = reftype(reader) if typed else FUNCREF, constant
     else:
         elemtype, init = _elemkind(reader) if typed else FUNCREF_NON_NULL, ref_func
-    return Elem(elemtype, frozen(reader.vec(init)), mode, index, offset)
+    return Elem(elemtype, frozen(reader.vec(init, "elements in a segment")), mode, index, offset)
 
 
 def _locals(reader):
@@ -82,10 +81,9 @@ def code(reader):
     """A function body; its instructions are decoded, but only to see whether they are well formed."""
     size = reader.size()
     start = reader.pos
+    check_limit("bytes in a function body", size, start)
     runs = tuple(reader.vec(_locals))
-    total = sum(count for count, _ in runs)
-    if total > MAX_LOCALS:
-        raise DecodeError(f"too many locals: {total} (at most {MAX_LOCALS})", start)
+    check_limit("locals", sum(count for count, _ in runs), start)
     body = reader.pos
     if reader.read_bodies:
         expression(reader)
@@ -111,6 +109,12 @@ def data(reader):
     return Data(start, reader.pos, "passive" if mode == 1 else "active", memory, offset)
 
 
+def data_count(reader):
+    start, count = reader.pos, reader.u32()
+    check_limit("data segments", count, start)
+    return count
+
+
 def check_size(reader, start, size):
     """Check that what was read from `start` on has its declared size."""
     if reader.pos != start + size:
@@ -122,24 +126,24 @@ def frozen(items):
     return tuple(items) if isinstance(items, list) else items
 
 
-def vec_of(item):
-    """The reader of a section that is a vector of what `item` reads."""
-    return lambda reader: reader.vec(item)
+def vec_of(item, what):
+    """The reader of a section that is a vector of what `item` reads, a `what` each."""
+    return lambda reader: reader.vec(item, what)
 
 
 # in the order the sections must have: id, name of the content, reader, content of a missing section
 SECTIONS = (
     (1, "types", type_section, ()),
-    (2, "imports", vec_of(import_), ()),
-    (3, "funcs", vec_of(functype), ()),
-    (4, "tables", vec_of(table), ()),
-    (5, "mems", vec_of(memtype), ()),
-    (13, "tags", vec_of(tagtype), ()),
-    (6, "globals", vec_of(global_), ()),
-    (7, "exports", vec_of(export), ()),
+    (2, "imports", vec_of(import_, "imports"), ()),
+    (3, "funcs", vec_of(functype, "functions"), ()),
+    (4, "tables", vec_of(table, "tables"), ()),
+    (5, "mems", vec_of(memtype, "memories"), ()),
+    (13, "tags", vec_of(tagtype, "tags"), ()),
+    (6, "globals", vec_of(global_, "globals"), ()),
+    (7, "exports", vec_of(export, "exports"), ()),
     (8, "start", lambda reader: reader.u32(), None),
-    (9, "elems", vec_of(elem), ()),
-    (12, "data_count", lambda reader: reader.u32(), None),
-    (10, "codes", vec_of(code), ()),
-    (11, "datas", vec_of(data), ()),
+    (9, "elems", vec_of(elem, "element segments"), ()),
+    (12, "data_count", data_count, None),
+    (10, "codes", vec_of(code, "functions"), ()),
+    (11, "datas", vec_of(data, "data segments"), ()),
 )

@@ -1,11 +1,8 @@
 """Types in the binary format (spec 5.3) and the type section; every function takes a `Reader`."""
+from pyjit_wasm.binary.reader import check_limit
 from pyjit_wasm.errors import DecodeError, ValidationError
 from pyjit_wasm.types import (F32, F64, I32, I64, V128, ArrayType, FieldType, FuncType, GlobalType, Limits, MemType,
                               RecRef, RefType, StructType, SubType, TableType, TagType, canonical_group)
-
-# implementation limits, those of the JavaScript embedding
-MAX_PARAMS = MAX_RESULTS = 1000
-MAX_FIELDS = 10_000
 
 NUMERIC = {0x7F: I32, 0x7E: I64, 0x7D: F32, 0x7C: F64, 0x7B: V128}
 PACKED = {0x78: "i8", 0x77: "i16"}
@@ -13,6 +10,7 @@ HEAP = {0x74: "noexn", 0x73: "nofunc", 0x72: "noextern", 0x71: "none", 0x70: "fu
         0x6D: "eq", 0x6C: "i31", 0x6B: "struct", 0x6A: "array", 0x69: "exn"}
 REFERENCE = {code: RefType(True, heap) for code, heap in HEAP.items()}
 SINGLE_BYTE = NUMERIC | REFERENCE
+_ONE_BYTE = bytes(SINGLE_BYTE)
 REF, REF_NULL = 0x64, 0x63
 
 REC, SUB, SUB_FINAL = 0x4E, 0x50, 0x4F
@@ -109,17 +107,18 @@ def tagtype(reader):
     return TagType(functype(reader))
 
 
-def _limited(reader, item, most, message):
-    start = reader.pos
-    items = tuple(reader.vec(item))
-    if len(items) > most:
-        raise DecodeError(f"{message} (at most {most})", start)
-    return items
+def _valtypes(reader, what):
+    """The value types of a function's parameters or results; nearly all have one byte."""
+    count = reader.count(what)
+    encoded = reader.data[reader.pos:reader.pos + count]
+    if encoded.translate(None, _ONE_BYTE):
+        return tuple([valtype(reader) for _ in range(count)])
+    reader.pos += count
+    return tuple([SINGLE_BYTE[code] for code in encoded])
 
 
 def _function(reader):
-    return FuncType(_limited(reader, valtype, MAX_PARAMS, "too many parameters"),
-                    _limited(reader, valtype, MAX_RESULTS, "too many results"))
+    return FuncType(_valtypes(reader, "parameters"), _valtypes(reader, "results"))
 
 
 def _fieldtype(reader):
@@ -132,14 +131,15 @@ def _fieldtype(reader):
 
 
 def _struct(reader):
-    return StructType(_limited(reader, _fieldtype, MAX_FIELDS, "too many fields"))
+    return StructType(tuple(reader.vec(_fieldtype, "fields")))
 
 
 def _array(reader):
     return ArrayType(_fieldtype(reader))
 
 
-COMPOSITE = {0x60: _function, 0x5F: _struct, 0x5E: _array}
+FUNCTION = 0x60
+COMPOSITE = {FUNCTION: _function, 0x5F: _struct, 0x5E: _array}
 
 
 def _comptype(reader):
@@ -167,19 +167,46 @@ def rectype(reader):
     reader.pending = 1
     if reader.peek() == REC:
         reader.pos += 1
-        reader.pending = reader.count()
+        reader.pending = reader.count("types in a recursive group")
     group = tuple([_subtype(reader, index) for index in range(reader.pending)])
     reader.pending = 0
     return group
 
 
-def _define(reader):
-    """Read one recursive group and add its types to the reader's."""
-    reader.types.extend(canonical_group(rectype(reader)))
+def _plain_function(reader):
+    """The bytes of the next type if it is a function type of types of one byte, fewer than 128 each way; else none."""
+    data, start = reader.data, reader.pos
+    head = data[start:start + 2]
+    if len(head) < 2 or head[0] != FUNCTION or head[1] > 0x7F:
+        return b""
+    middle = start + 2 + head[1]
+    count = data[middle:middle + 1]
+    end = middle + 1 + (count[0] if count else 0)
+    plain = count and count[0] < 0x80 and not (data[start + 2:middle] + data[middle + 1:end]).translate(None, _ONE_BYTE)
+    return data[start:end] if plain else b""
+
+
+def _definer():
+    """What reads one recursive group and adds its types to the reader's. A module may have the same type a million times:
+    one that refers to no other is read once."""
+    known = {}
+
+    def define(reader):
+        encoded, start = _plain_function(reader), reader.pos
+        group = known.get(encoded)
+        if group is None:
+            group = canonical_group(rectype(reader))
+            if encoded:
+                known[encoded] = group
+        else:
+            reader.pos = start + len(encoded)
+        reader.types.extend(group)
+        check_limit("types", len(reader.types), start)
+    return define
 
 
 def type_section(reader):
     """The DefTypes of the module; later sections find them in `reader.types`, too."""
     reader.types = []
-    reader.vec(_define)
+    reader.vec(_definer(), "types")
     return reader.types

@@ -59,7 +59,8 @@ _AS_INTEGER = {"float": "i32", "double": "i64"}
 _INTEGERS, _FLOATS, _RESULTS = 4, 8, 3  # registers for parameters (floats and vectors share theirs), for results
 
 
-def _overflow(f, env):
+def overflow(f, env):
+    """The memory of the thread that runs an exec_env for what does not fit registers."""
     return f.load("ptr", f.load("ptr", env, EXEC_ENV.thread), THREAD.overflow)
 
 
@@ -86,7 +87,7 @@ def formal(types):
 def take_parameters(f, types):
     """At a function's start: define the `%a<index>` that come through memory."""
     memory = split(types)[1]
-    place = _overflow(f, "%env") if memory else None
+    place = overflow(f, "%env") if memory else None
     for index in memory:
         f.do(f"%a{index} = load {types[index]}, ptr {f.at(place, 16 * index)}{alignment(types[index])}")
 
@@ -94,7 +95,7 @@ def take_parameters(f, types):
 def pass_arguments(f, types, values, env="%env"):
     """Before a call: put arguments into memory; text of those in registers, after others."""
     registers, memory = split(types)
-    place = _overflow(f, env) if memory else None
+    place = overflow(f, env) if memory else None
     for index in memory:
         f.store(types[index], values[index], place, 16 * index)
     return "".join(f", {types[i]} {values[i]}" for i in registers)
@@ -116,7 +117,7 @@ def result_type(types):
 def give_back(f, types, values):
     """Write the `ret` of values of LLVM types."""
     if not in_registers(types):
-        place = _overflow(f, "%env")
+        place = overflow(f, "%env")
         for index, (type, value) in enumerate(zip(types, values)):
             f.store(type, value, place, 16 * index)
         f.do("ret void")
@@ -136,7 +137,7 @@ def take_results(f, types, call, env="%env"):
     """Write a call (text from `call` on) made with `env`; the names of its results."""
     if not in_registers(types):
         f.do(call)
-        place = _overflow(f, env)
+        place = overflow(f, env)
         return [f.load(type, place, 16 * index) for index, type in enumerate(types)]
     if not types:
         f.do(call)

@@ -30,24 +30,6 @@ _BLOCK = 128  # elements that a repeated value is written out for
 _CODE = "ptr %env, ptr %func, ptr %args, ptr %steps, i64 %n"  # parameters of what BATCH.code leads to
 
 
-def _loop(f, name, count, body):
-    """`body(i)` for i from 0 to `count`."""
-    before, i, following = f.new_label(name), f"%{name}.i", f"%{name}.i1"
-    f.do(f"br label %{before}")
-    f.label(before)
-    f.do(f"br label %{name}")
-    f.label(name)
-    f.do(f"{i} = phi i64 [ 0, %{before} ], [ {following}, %{name}.next ]")
-    f.branch(f.let(f"icmp slt i64 {i}, {count}"), f"{name}.body", f"{name}.done")
-    f.label(f"{name}.body")
-    body(i)
-    f.do(f"br label %{name}.next")
-    f.label(f"{name}.next")
-    f.do(f"{following} = add i64 {i}, 1")
-    f.do(f"br label %{name}")
-    f.label(f"{name}.done")
-
-
 class _Arrays:
     """What `%args` and `%steps` say, in the Text `f`: where arrays of parameters and results begin, bytes between
     elements."""
@@ -68,7 +50,7 @@ class _Arrays:
     def stepping(self, call):
         """Any steps."""
         f = self.f
-        _loop(f, "stepping", "%n", lambda i: self.element(
+        f.loop("stepping", "%n", lambda i: self.element(
             [f.at(p, f.let(f"mul i64 {i}, {s}")) for p, s in zip(self.pointers, self.steps)], call))
 
     def is_contiguous(self):
@@ -90,7 +72,7 @@ class _Arrays:
         f.label("repeat")
         for k, (array, type) in enumerate(zip(arrays, self.types)):
             value = f.load(type, self.pointers[k])
-            _loop(f, f"fill{k}", _BLOCK, lambda i: f.do(
+            f.loop(f"fill{k}", _BLOCK, lambda i: f.do(
                 f"store {type} {value}, ptr {f.let(f'getelementptr {type}, ptr {array}, i64 {i}')}"))
         f.do("br label %blocks")
         f.label("blocks")
@@ -99,7 +81,7 @@ class _Arrays:
         places = [f.let(f"getelementptr {t}, ptr {p}, i64 %first") for t, p in zip(self.types, self.pointers)]
         for k, (repeated, array) in enumerate(zip(self.repeated, arrays)):
             places[k] = f.let(f"select i1 {repeated}, ptr {array}, ptr {places[k]}")
-        _loop(f, "dense", count, lambda i: self.element(
+        f.loop("dense", count, lambda i: self.element(
             [f.let(f"getelementptr {t}, ptr {p}, i64 {i}") for t, p in zip(self.types, places)], call))
         f.do(f"%first.next = add i64 %first, {span}")
         f.branch(f.let("icmp slt i64 %first.next, %n"), "blocks", "end")

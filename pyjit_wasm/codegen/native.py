@@ -99,7 +99,7 @@ class _Trampolines:
 
 class Trampolines(_Trampolines):
     kind = "signature"
-    parts = {"py_enter": "enter", "cells_enter": "cells", "py_host": "host", "c_host": "host", "to_interp": "tiers",
+    parts = {"py_enter": "enter", "cells_enter": "cells", "py_host": "host", "c_host": "c_host", "to_interp": "tiers",
              "call_native_code": "tiers"}
 
     @staticmethod

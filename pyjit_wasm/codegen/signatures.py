@@ -23,6 +23,8 @@ from pyjit_wasm.codegen.tiers import between_tiers
 from pyjit_wasm.config import STACK_PROBE
 from pyjit_wasm.runtime.layout import FUNC, SERVICE, THREAD
 
+LARGE = 64  # parameters and results of a signature whose trampolines have code for each
+
 EXTERNAL = """
 @PyExc_OverflowError = external global ptr
 @PyExc_TypeError = external global ptr
@@ -51,13 +53,18 @@ class Signature:
         self.header = max(params_size, results_size)  # FRAME above this many bytes of slots
         self.names = [f"%a{i}" for i in range(len(params))]
 
+    def parameters(self, f):
+        """The parameters' names in a native function."""
+        return self.names
+
     def native(self, name):
         f = Function(f"{NATIVE} {self.result}", name, "ptr nest %func, ptr %env, ptr %inst" + formal(self.types), probes.PROBED)
         take_parameters(f, self.types)
         return f
 
     def give_back(self, f, values, status="0"):
-        """Write the `ret` of results."""
+        """Write the `ret` of results; None are undefined ones."""
+        values = ["poison"] * len(self.results) if values is None else values
         give_back(f, self.result_types, [*values, status] if self.status else values)
 
     def tail_call(self, f, callee):
@@ -68,15 +75,43 @@ class Signature:
         else:
             f.do(f"ret {self.result} {f.let(f'musttail call {NATIVE} {self.result} {callee}')}")
 
-    def call(self, f, func, env, values):
-        """Call a FUNC's entry: the list of results, the status among them."""
-        arguments = pass_arguments(f, self.types, values, env)
-        entry, inst = f.load("ptr", func, self.entry), f.load("ptr", func, FUNC.inst)
-        call = f"call {NATIVE} {self.result} {entry}(ptr nest {func}, ptr {env}, ptr {inst}{arguments})"
+    def pass_arguments(self, f, values, env="%env"):
+        """As `abi.pass_arguments`."""
+        return pass_arguments(f, self.types, values, env)
+
+    def take_results(self, f, call, env):
+        """As `abi.take_results`."""
         return take_results(f, self.result_types, call, env)
 
+    def status_of(self, f, results):
+        """The status among the results of a call."""
+        return results[-1]
 
-class _Objects:
+    def without_status(self, results):
+        """The others."""
+        return results[:-1]
+
+    def call(self, f, func, env, values):
+        """Call a FUNC's entry: the list of results, the status among them."""
+        arguments = self.pass_arguments(f, values, env)
+        entry, inst = f.load("ptr", func, self.entry), f.load("ptr", func, FUNC.inst)
+        call = f"call {NATIVE} {self.result} {entry}(ptr nest {func}, ptr {env}, ptr {inst}{arguments})"
+        return self.take_results(f, call, env)
+
+    def to_frame(self, f, fp, values, what):
+        """Store values in the slots below `fp`; `what`: "params" or "results"."""
+        for place, c, value in zip(self._places(what), getattr(self, what), values):
+            f.store(LLVM[c], value, fp, place - self.header)
+
+    def from_frame(self, f, fp, what):
+        """Load values from there."""
+        return [f.load(LLVM[c], fp, place - self.header) for place, c in zip(self._places(what), getattr(self, what))]
+
+    def _places(self, what):
+        return self.places if what == "params" else self.result_places
+
+
+class Objects:
     """Arguments are Python objects, the result one too."""
 
     def arguments(self, f, s, func):
@@ -98,13 +133,16 @@ class _Objects:
         return len(s.params)
 
 
-class _Cells:
+class Cells:
     """The one argument is the address of an array of 64-bit cells, laid out as in a frame: parameters in,
     results out."""
 
-    def arguments(self, f, s, func):
+    def find(self, f):
         number = f.let(f"call i64 @PyLong_AsLongLong(ptr {f.load('ptr', '%args')})")
         self.cells = f.let(f"inttoptr i64 {number} to ptr")
+
+    def arguments(self, f, s, func):
+        self.find(f)
         return [f.load(t, self.cells, place) for place, t in zip(s.places, s.types)]
 
     def results(self, f, s, values):
@@ -129,18 +167,14 @@ def enter(s, name, marshal, site_offset):
         outer = ""
     f = Function("ptr", name, _CALL)
     entry = Entry(f, f.load("ptr", "%callable", site_offset))
-    count = f.let(f"and i64 %nargsf, {(1 << 63) - 1}")
-    bad_count = f.let(f"icmp ne i64 {count}, {marshal.count(s)}")
-    f.unlikely(f.let(f"or i1 {bad_count}, {f.let('icmp ne ptr %names, null')}"), "arity")
+    count = check_arity(f, marshal.count(s))
     values = marshal.arguments(f, s, entry.func)
     entry.open()
     results = entry.run(lambda: s.call(f, entry.func, entry.env, values), s.result_types)
     entry.close()
     f.do(f"ret ptr {marshal.results(f, s, results)}")
     entry.failures()
-    f.label("arity")
-    f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_arity']}, i64 {f.let('ptrtoint ptr %callable to i64')}, i64 {count})")
-    f.do("br label %failed")
+    arity_error(f, count)
     size_errors(f, "failed")
     f.label("failed")
     f.do("ret ptr null")
@@ -155,6 +189,20 @@ def _if_room(name, size):
     f.label("failed")
     f.do("ret ptr null")
     return str(f)
+
+
+def check_arity(f, wanted):
+    """Branch to `arity` unless there are so many arguments, none of them by keyword; how many there are."""
+    count = f.let(f"and i64 %nargsf, {(1 << 63) - 1}")
+    bad_count = f.let(f"icmp ne i64 {count}, {wanted}")
+    f.unlikely(f.let(f"or i1 {bad_count}, {f.let('icmp ne ptr %names, null')}"), "arity")
+    return count
+
+
+def arity_error(f, count):
+    f.label("arity")
+    f.do(f"call ptr @rt_raise(i64 {SERVICE['raise_arity']}, i64 {f.let('ptrtoint ptr %callable to i64')}, i64 {count})")
+    f.do("br label %failed")
 
 
 def py_host(s):
@@ -220,9 +268,9 @@ def c_host(s):
     """wasm to a C function pointer; a signal that came while it ran is looked at behind it."""
     f = s.native("c_host")
     host = f.load("ptr", "%func", FUNC.host)
-    arguments = ", ".join(f"{t} {v}" for t, v in zip(s.types, s.names))
+    arguments = ", ".join(f"{t} {v}" for t, v in zip(s.types, s.parameters(f)))
     thread = go_outside(f, "%func")
-    values = take_results(f, s.result_types, f"call {s.result} {host}({arguments})")
+    values = s.take_results(f, f"call {s.result} {host}({arguments})", "%env")
     come_back(f, thread)
     flag = f.load("i64", thread, THREAD.interrupted)
     f.branch(f.let(f"icmp eq i64 {flag}, 0"), "done", "poll")
@@ -230,19 +278,31 @@ def c_host(s):
     f.do("call void @rt_poll(ptr %env)")
     f.do("br label %done")
     f.label("done")
-    give_back(f, s.result_types, values)
+    s.give_back(f, values)
     return str(f)
+
+
+def functions(part, letters, site_offset):
+    """The texts of the functions of a part."""
+    s = Signature(letters)
+    return {"enter": lambda: [enter(s, "py_enter", Objects(), site_offset)],
+            "cells": lambda: [enter(s, "cells_enter", Cells(), site_offset)],
+            "host": lambda: [py_host(s)], "c_host": lambda: [c_host(s)],
+            "tiers": lambda: between_tiers(s)}[part]()
+
+
+def is_large(letters):
+    """Whether `codegen.large` has the trampolines of a signature."""
+    return len(letters) > LARGE
 
 
 def source(part, letters, site_offset):
     """IR text of a part of the trampolines of one signature. `site_offset`: where a callable keeps its CALL_SITE."""
-    s = Signature(letters)
-    functions = {"enter": lambda: [enter(s, "py_enter", _Objects(), site_offset)],
-                 "cells": lambda: [enter(s, "cells_enter", _Cells(), site_offset)],
-                 "host": lambda: [py_host(s), c_host(s)],
-                 "tiers": lambda: between_tiers(s)}[part]()
+    write = functions
+    if is_large(letters):
+        from pyjit_wasm.codegen.large import functions as write
     texts = ('@width = private constant [31 x i8] c"integer does not fit the width\\00"\n'
              '@length = private constant [19 x i8] c"a v128 is 16 bytes\\00"\n'
              '@count = private constant [24 x i8] c"wrong number of results\\00"\n'
              "@exit_code = external constant ptr\n")
-    return "".join((DECLARATIONS, INTERFACE, EXTERNAL, COLD, texts, *functions))
+    return "".join((DECLARATIONS, INTERFACE, EXTERNAL, COLD, texts, *write(part, letters, site_offset)))

@@ -8,8 +8,7 @@ longjmp to the entry or to the nearest `catching`.
   catching     the other way round: `_setjmp` marks where an exception comes back to
   to_interp, tail_native, call_native    as in `codegen.tiers`, with a status
 """
-from pyjit_wasm.codegen.abi import give_back
-from pyjit_wasm.codegen.signatures import EXTERNAL, Signature
+from pyjit_wasm.codegen.signatures import EXTERNAL, Signature, is_large
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, call_python, take_gil
 from pyjit_wasm.codegen.text import COLD
 from pyjit_wasm.codegen.tiers import between_tiers
@@ -29,10 +28,11 @@ _SAVED = (EXEC_ENV.jmp, EXEC_ENV.top, EXEC_ENV.exit_fp, EXEC_ENV.activation, EXE
 def throwing(plain, s):
     f = plain.native("throwing")
     values = s.call(f, "%func", "%env", s.names)
-    f.unlikely(f.let(f"icmp ne i64 {values[-1]}, 0"), "thrown")
-    give_back(f, plain.result_types, values[:-1])
+    status = s.status_of(f, values)
+    f.unlikely(f.let(f"icmp ne i64 {status}, 0"), "thrown")
+    plain.give_back(f, s.without_status(values))
     f.label("thrown")
-    f.store("i64", values[-1], "%env", EXEC_ENV.exception)
+    f.store("i64", status, "%env", EXEC_ENV.exception)
     f.do("call void @rt_throw(ptr %env)")
     f.do("unreachable")
     return str(f)
@@ -73,7 +73,7 @@ def catching(plain, s):
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), "%env", EXEC_ENV.tstate)
     f.do("br label %as_before")
     f.label("as_before")
-    s.give_back(f, ["poison"] * len(s.results), exn)
+    s.give_back(f, None, exn)
     return str(f)
 
 
@@ -108,7 +108,12 @@ def _release(f, thing):
 
 def source(part, letters):
     """IR text of a part of the trampolines of one signature."""
-    plain, s = Signature(letters), Signature(letters, status=True)
+    kind, tables = Signature, ""
+    if is_large(letters):
+        from pyjit_wasm.codegen.large import LargeSignature as kind
+
+        tables = kind(letters).tables()
+    plain, s = kind(letters), kind(letters, status=True)
     functions = {"throwing": lambda: [throwing(plain, s)], "catching": lambda: [catching(plain, s)],
                  "tiers": lambda: between_tiers(s)}[part]()
-    return "".join((DECLARATIONS, INTERFACE, EXTERNAL, COLD, _PYTHON, *functions))
+    return "".join((DECLARATIONS, INTERFACE, EXTERNAL, COLD, _PYTHON, tables, *functions))

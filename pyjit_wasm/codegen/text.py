@@ -61,6 +61,23 @@ class Text:
         self.do(f"br i1 {condition}, label %{then}, label %{go_on}, !prof !0")
         self.label(go_on)
 
+    def loop(self, name, count, body):
+        """`body(i)` for i from 0 to `count`, an int or the name of an i64; the labels begin with `name`."""
+        before, i, following = self.new_label(name), f"%{name}.i", f"%{name}.i1"
+        self.do(f"br label %{before}")
+        self.label(before)
+        self.do(f"br label %{name}")
+        self.label(name)
+        self.do(f"{i} = phi i64 [ 0, %{before} ], [ {following}, %{name}.next ]")
+        self.branch(self.let(f"icmp slt i64 {i}, {count}"), f"{name}.body", f"{name}.done")
+        self.label(f"{name}.body")
+        body(i)
+        self.do(f"br label %{name}.next")
+        self.label(f"{name}.next")
+        self.do(f"{following} = add i64 {i}, 1")
+        self.do(f"br label %{name}")
+        self.label(f"{name}.done")
+
     def __str__(self):
         return "\n".join(self.lines)
 

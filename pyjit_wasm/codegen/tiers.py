@@ -9,7 +9,7 @@ and of one signature, with a status or without (`codegen.statuses`):
   call_native   interpreted code to native code          (an interpreter handler)
   tail_native   what is left of an activation to native code that it tail-called
 """
-from pyjit_wasm.codegen.abi import HANDLER_PARAMS, LLVM, NATIVE, all_registers, pass_arguments
+from pyjit_wasm.codegen.abi import HANDLER_PARAMS, NATIVE, all_registers
 from pyjit_wasm.codegen.probes import PROBED
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.opcodes import TRAP_CODE
@@ -56,8 +56,7 @@ def to_interp(s):
     fp = f.at(top, s.header)
     end = f.at(fp, FRAME.size)
     f.unlikely(f.let(f"icmp ugt ptr {end}, {f.load('ptr', '%env', EXEC_ENV.stack_end)}"), "exhausted")
-    for place, t, name in zip(s.places, s.types, s.names):
-        f.store(t, name, fp, place - s.header)
+    s.to_frame(f, fp, s.names, "params")
     f.store("ptr", "@exit_code", fp, FRAME.return_ip)
     f.store("ptr", "null", fp, FRAME.caller_fp)
     previous, exit_fp = f.load("ptr", "%env", EXEC_ENV.activation), f.load("ptr", "%env", EXEC_ENV.exit_fp)
@@ -74,7 +73,7 @@ def to_interp(s):
     f.store("ptr", top, "%env", EXEC_ENV.top)
     following = f.load("ptr", "%env", EXEC_ENV.next_entry)
     f.unlikely(f.let(f"icmp ne ptr {following}, null"), "tail")
-    s.give_back(f, [f.load(LLVM[c], fp, place - s.header) for place, c in zip(s.result_places, s.results)])
+    s.give_back(f, s.from_frame(f, fp, "results"))
     f.label("tail")
     f.store("ptr", "null", "%env", EXEC_ENV.next_entry)
     f.branch(f.let(f"icmp eq ptr {following}, @rt_throw"), "thrown", "called")
@@ -82,7 +81,7 @@ def to_interp(s):
     if s.status:
         exn = f.load("i64", "%env", EXEC_ENV.exception)
         f.store("i64", "0", "%env", EXEC_ENV.exception)
-        s.give_back(f, ["poison"] * len(s.results), exn)
+        s.give_back(f, None, exn)
     else:
         f.do("call void @rt_throw(ptr %env)")
         f.do("unreachable")
@@ -98,9 +97,9 @@ def tail_native(s):
     """Call the native function that an activation ended with, in its place: arguments are in the frame."""
     f = Function(f"{NATIVE} {s.result}", "tail_native", "ptr %env", PROBED)
     func, fp = f.load("ptr", "%env", EXEC_ENV.next_func), f.load("ptr", "%env", EXEC_ENV.next_fp)
-    values = [f.load(t, fp, place - s.header) for place, t in zip(s.places, s.types)]
+    values = s.from_frame(f, fp, "params")
     entry, inst = f.load("ptr", func, s.entry), f.load("ptr", func, FUNC.inst)
-    s.tail_call(f, f"{entry}(ptr nest {func}, ptr %env, ptr {inst}{pass_arguments(f, s.types, values)})")
+    s.tail_call(f, f"{entry}(ptr nest {func}, ptr %env, ptr {inst}{s.pass_arguments(f, values)})")
     return str(f)
 
 
@@ -111,19 +110,18 @@ def call_native(s):
     f.unlikely(f.let(f"icmp eq ptr {f.load('ptr', '%fp', FRAME.caller_fp)}, null"), "outermost")
     f.store("ptr", f.at("%fp", FRAME.size), "%env", EXEC_ENV.top)
     f.store("ptr", "%fp", "%env", EXEC_ENV.exit_fp)
-    values = [f.load(t, "%fp", place - s.header) for place, t in zip(s.places, s.types)]
-    values = s.call(f, "%x", "%env", values)
+    values = s.call(f, "%x", "%env", s.from_frame(f, "%fp", "params"))
     if s.status:
-        f.unlikely(f.let(f"icmp ne i64 {values[-1]}, 0"), "thrown")
-    for place, c, v in zip(s.result_places, s.results, values):
-        f.store(LLVM[c], v, "%fp", place - s.header)
+        status = s.status_of(f, values)
+        f.unlikely(f.let(f"icmp ne i64 {status}, 0"), "thrown")
+    s.to_frame(f, "%fp", values, "results")
     ip, fp = f.load("ptr", "%fp", FRAME.return_ip), f.load("ptr", "%fp", FRAME.caller_fp)
     f.do(f"musttail call preserve_nonecc void {f.load('ptr', ip)}(ptr {ip}, ptr {fp}, ptr %mem, ptr %env, ptr %inst, "
          "ptr %x)")
     f.do("ret void")
     if s.status:
         f.label("thrown")
-        f.store("i64", values[-1], "%env", EXEC_ENV.exception)
+        f.store("i64", status, "%env", EXEC_ENV.exception)
         f.do(f"musttail call preserve_nonecc void {f.load('ptr', '@unwind_code')}(ptr @unwind_code, ptr %fp, ptr %mem, "
              "ptr %env, ptr %inst, ptr %x)")
         f.do("ret void")

@@ -74,7 +74,7 @@ def observe(module, funcidx, look):
     """Validate a function again, and call `look(offset, op, imm, body)` before each instruction: the state of validation is
     in the valid.body.Body, which is returned in the end."""
     comp, code = module.funcs[funcidx].comp, module.codes[funcidx - module.imported_funcs]
-    body = Body(module, module.globals, comp.results, comp.params, code.locals)
+    body = Body(module, comp.results, comp.params, code.locals)
 
     def observed():
         for op, imm, offset in instructions(module, code.start, code.end):

@@ -155,7 +155,7 @@ class Instructions(AbstractStack):
         self.local_get(op, imm)
 
     def set_local(self, slot, value):
-        readers = [entry for entry in self.stack if entry.reads(slot)]
+        readers = self.readers(slot)
         for entry in readers:
             self.materialise(entry)
         if readers or not self.redirect(value, slot):

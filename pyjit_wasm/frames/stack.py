@@ -24,16 +24,19 @@ from pyjit_wasm.types import V128, slots
 TEMP, LOCAL, CONST, SUM = "temp", "local", "const", "sum"
 SAVED_INSTANCE = FRAME.size // 8
 FIRST_LOCAL = SAVED_INSTANCE + 1
+READ_NOTHING, IN_SLOTS = 1, 2
+MOST_READERS = 64   # values that are looked through at each write of a local
 
 
 class Value:
     """An abstract operand: `slot` is its canonical slot, `width` how many it takes, `payload` a local's slot,
-    a constant's bits (of a v128 a pair), or a SUM's (slot, kind, operand)."""
+    a constant's bits (of a v128 a pair), or a SUM's (slot, kind, operand). `settled`: what is known of it and of all values
+    below it, so that nobody need look: all are in their slots (IN_SLOTS), or they are or are constants (READ_NOTHING)."""
 
-    __slots__ = ("kind", "slot", "width", "payload")
+    __slots__ = ("kind", "slot", "width", "payload", "settled")
 
     def __init__(self, kind, slot, width=1, payload=None):
-        self.kind, self.slot, self.width, self.payload = kind, slot, width, payload
+        self.kind, self.slot, self.width, self.payload, self.settled = kind, slot, width, payload, 0
 
     def reads(self, slot):
         if self.kind == LOCAL:
@@ -121,10 +124,31 @@ class AbstractStack(Walk):
 
     def materialise_stack(self, params=0):
         """Put every value into its slot, except constants below the topmost `params`."""
-        keep = len(self.stack) - params
-        for index, value in enumerate(self.stack):
-            if value.kind != CONST or index >= keep:
+        stack, keep = self.stack, len(self.stack) - params
+        first = len(stack)
+        while first and stack[first - 1].settled < (READ_NOTHING if first <= keep else IN_SLOTS):
+            first -= 1
+        settled = stack[first - 1].settled if first else IN_SLOTS
+        for value in stack[first:]:
+            if value.kind != CONST or first >= keep:
                 self.materialise(value)
+            else:
+                settled = READ_NOTHING
+            value.settled = settled
+            first += 1
+
+    def readers(self, slot):
+        """The values that read a local."""
+        found = []
+        for depth, value in enumerate(reversed(self.stack)):
+            if value.settled:
+                break
+            if depth == MOST_READERS:
+                self.materialise_stack()
+                return []
+            if value.reads(slot):
+                found.append(value)
+        return found[::-1]
 
     def emit(self, name, values):
         """Hand over what is pending; hold this back if it writes a result."""

@@ -1,8 +1,8 @@
 """Module instances (spec 4.5.4): the INSTANCE block, its globals, tables, memories and segments."""
 import ctypes
+import functools
 import weakref
 
-from pyjit_wasm import config
 from pyjit_wasm.binary.bulk import Datas, FunctionReferences
 from pyjit_wasm.errors import Trap, UnsupportedError
 from pyjit_wasm.runtime import ownership, sharing
@@ -10,7 +10,6 @@ from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, INSTANCE_STATUS, SPAN
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, HostFunc, MemoryInst, TableInst
-from pyjit_wasm.types import FuncType
 
 _KINDS = {FuncInst: "funcs", HostFunc: "funcs", TableInst: "tables", MemoryInst: "memories", GlobalInst: "globals",
           TagInst: "tags"}
@@ -20,9 +19,6 @@ def check_supported(module, facts):
     """Raises UnsupportedError for what is decoded and validated, but not executed yet."""
     if facts.heap:
         raise UnsupportedError(f"{facts.heap}: structures and arrays are not supported yet")
-    if any(len(values) > config.MAX_VALUES for t in module.types if isinstance(t.comp, FuncType)
-           for values in (t.comp.params, t.comp.results)):
-        raise UnsupportedError(f"functions have {config.MAX_VALUES} parameters and results at most")
 
 
 class ModuleInstance:
@@ -80,6 +76,11 @@ class ModuleInstance:
         if funcidx < len(self.funcs):
             return self.funcs[funcidx].address
         return self.address + self.layout.funcs[funcidx]
+
+    @functools.cached_property
+    def imports_python_only(self):
+        """Whether all functions that it imports are Python's."""
+        return all(isinstance(f, HostFunc) and f.python for f in self.funcs)
 
     def function(self, funcidx):
         """The store object of a function."""

@@ -1,15 +1,18 @@
 """From code addresses back to wasm: who owns an address, and which instruction of which function it is."""
 import bisect
 from _thread import allocate_lock
+from operator import itemgetter
 
 from pyjit_wasm import config
 from pyjit_wasm.errors import Frame
 from pyjit_wasm.source import positions
 from pyjit_wasm.source.demangling import demangled
 
-# (start, end, weak reference to the owner, {what is known of its addresses}), sorted; replaced as a whole, so that readers
-# need no lock
-_ranges = []
+# Pairs of lists, starts and (end, weak reference to the owner, {what is known of its addresses}), sorted by starts. Every
+# function that is translated adds a range: of long lists each is longer than twice the next. Lists do not change, and the
+# tuple is replaced as a whole, so that readers need no lock. Ranges of living owners do not overlap.
+_lists = ()
+_LONG = 64
 _gone = []  # starts of ranges to be taken out: owners may die in the middle of anything
 _lock = allocate_lock()
 
@@ -21,17 +24,17 @@ def register(owner, start, end):
 
 def register_all(owners):
     """The same for each (owner, start, end)."""
-    global _ranges
+    global _lists
     with _lock:
-        ranges = _ranges.copy()
-        while _gone:
-            dead = _gone.pop()
-            place = bisect.bisect_left(ranges, (dead,))
-            if place < len(ranges) and ranges[place][0] == dead:
-                del ranges[place]
-        for owner, start, end in owners:
-            bisect.insort(ranges, (start, end, owner, {}))
-        _ranges = ranges
+        added = [(start, (end, owner, {})) for owner, start, end in owners]
+        lists = list(_lists)
+        many_gone = 2 * len(_gone) > sum([len(starts) for starts, _ in lists])
+        if many_gone:
+            _gone.clear()
+        while lists and (many_gone or len(lists[-1][0]) <= max(2 * len(added), _LONG)):
+            added = [known for known in (*zip(*lists.pop()), *added) if known[1][1]() is not None]
+        added.sort(key=itemgetter(0))
+        _lists = (*lists, ([start for start, _ in added], [known for _, known in added]))
 
 
 def unregister(start):
@@ -46,12 +49,13 @@ def owner_of(address):
 
 def _find(address):
     """(live owner of a code address, what is known of its addresses), or (None, None)."""
-    ranges = _ranges
-    place = bisect.bisect(ranges, (address, 1 << 64)) - 1
-    if place < 0:
-        return None, None
-    _, end, owner, known = ranges[place]
-    return (owner(), known) if address < end else (None, None)
+    for starts, ranges in _lists:
+        place = bisect.bisect(starts, address) - 1
+        if place >= 0:
+            end, owner, known = ranges[place]
+            if address < end and (found := owner()) is not None:
+                return found, known
+    return None, None
 
 
 def owners(addresses, running=True):

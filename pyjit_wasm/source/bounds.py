@@ -23,6 +23,12 @@ class Budget:
         """Called when a lookup begins."""
         self.left = DEBUG_READS
 
+    def spend(self, reads):
+        """Raises TooLong when there are none left."""
+        self.left -= reads
+        if self.left < 0:
+            raise TooLong
+
 
 class Stream(io.BytesIO):
     """A section as a file, whose reads are counted."""
@@ -32,10 +38,7 @@ class Stream(io.BytesIO):
         self._budget = budget
 
     def read(self, size=-1):
-        budget = self._budget
-        budget.left -= 1
-        if budget.left < 0:
-            raise TooLong
+        self._budget.spend(1)
         return super().read(size)
 
 

@@ -13,6 +13,7 @@ from elftools.dwarf.ranges import BaseAddressEntry
 
 from pyjit_wasm.source.bounds import Budget, Stream, TooLong, check_line_header
 from pyjit_wasm.source.line_program import DEAD, rows
+from pyjit_wasm.source.units import Units
 
 _SECTIONS = ("info", "aranges", "abbrev", "str", "ranges", "line", "addr", "str_offsets", "line_str", "loclists", "rnglists")
 _UNUSED = ("debug_frame_sec", "eh_frame_sec", "debug_loc_sec", "debug_pubtypes_sec", "debug_pubnames_sec", "debug_sup_sec",
@@ -160,13 +161,23 @@ class _Unit:
         return self._scopes[offset]
 
 
+class _Info(DWARFInfo):
+    """Knows where the units are: `offsets`."""
+
+    offsets = ()
+
+    def get_CU_containing(self, refaddr):
+        return self.get_CU_at(self.offsets[bisect.bisect(self.offsets, refaddr) - 1])
+
+
 class Dwarf:
     """Debug information: `sections` {name without `.debug_`: bytes}. What is damaged raises any exception or is misread."""
 
     def __init__(self, sections):
         self._budget, self._units, self._index = Budget(), {}, None
         described = {f"debug_{name}_sec": self._section(name, sections) for name in _SECTIONS}
-        self._dwarf = DWARFInfo(DwarfConfig(True, "wasm", 4), **described, **dict.fromkeys(_UNUSED))
+        self._all = Units(sections, self._budget.spend)
+        self._dwarf = _Info(DwarfConfig(True, "wasm", 4), **described, **dict.fromkeys(_UNUSED))
 
     def _section(self, name, sections):
         content = sections.get(name)
@@ -196,11 +207,13 @@ class Dwarf:
 
     def _ranges(self):
         """(low, high, offset of the unit) of the code of all units."""
-        for unit in self._dwarf.iter_CUs():
+        self._dwarf.offsets = []
+        for offset, code in self._all:
+            self._dwarf.offsets.append(offset)
             try:
-                for low, high in extent(unit, unit.get_top_DIE()):
+                for low, high in code():
                     if _FIRST <= low < high < DEAD:
-                        yield low, high, unit.cu_offset
+                        yield low, high, offset
             except TooLong:
                 raise
             except Exception:  # this unit is damaged; the next one may not be

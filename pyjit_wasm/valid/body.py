@@ -3,6 +3,7 @@
 `stack` holds the types of operands, Unknown being `BOTTOM`; `frames` the enclosing blocks, innermost
 last. Rules (see `valid.rules`) call the methods here, which raise ValidationError without an offset.
 """
+from pyjit_wasm.config import LIMITS
 from pyjit_wasm.errors import ValidationError
 from pyjit_wasm.types import I32, RefType, defaultable, matches
 
@@ -33,6 +34,12 @@ def lookup(space, index, what):
     return space[index]
 
 
+def check_limit(what, found, offset=None):
+    """Check how many of `what`, a key of LIMITS, there are."""
+    if found > LIMITS[what]:
+        raise ValidationError(f"too many {what}: {found} (at most {LIMITS[what]})", offset)
+
+
 class Frame:
     """An entered block: `mnemonic` of the instruction that began it, `params` and `results`, `height` of
     the stack below it, `unreachable` after an unconditional branch, `initialized`: how many locals had
@@ -53,15 +60,16 @@ class Frame:
 class Body:
     """`locals`: types; `assigned`: locals that surely have a value, None if every one has a default;
     `initialized`: those that got one in the open blocks, in order; `height`: that of the innermost frame;
-    `globals`: those in scope; the facts are collected in `has_loop`, `calls`, `tail_calls`, `exceptions`,
+    `globals`: how many of them are in scope; the facts are collected in `has_loop`, `calls`, `tail_calls`, `exceptions`,
     `legacy_exceptions`, `indirect`, `bulk`, `writes_references` and `heap`."""
 
     __slots__ = ("module", "globals", "locals", "assigned", "initialized", "stack", "frames", "height", "results",
                  "has_loop", "calls", "tail_calls", "exceptions", "legacy_exceptions", "indirect", "bulk", "writes_references",
                  "heap")
 
-    def __init__(self, module, globals_, results, params=(), runs=()):
-        self.module, self.globals, self.results = module, globals_, results
+    def __init__(self, module, results, params=(), runs=(), globals_=None):
+        self.module, self.results = module, results
+        self.globals = len(module.globals) if globals_ is None else globals_
         self.locals, self.assigned, self.initialized = list(params), None, []
         for count, valtype in runs:
             if not defaultable(valtype):

@@ -2,7 +2,7 @@
 from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.errors import ValidationError
 from pyjit_wasm.opcodes import BY_NAME
-from pyjit_wasm.valid.body import Body
+from pyjit_wasm.valid.body import Body, check_limit
 from pyjit_wasm.valid.facts import Facts
 from pyjit_wasm.valid.rules import SIGNATURES
 
@@ -36,22 +36,23 @@ def check(body, sequence):
 def check_function(module, deftype, code):
     """Validate a function body; its Facts."""
     comp = deftype.comp
-    body = Body(module, module.globals, comp.results, comp.params, code.locals)
+    check_limit("locals", len(comp.params) + sum(count for count, _ in code.locals), code.start)
+    body = Body(module, comp.results, comp.params, code.locals)
     sequence = instructions(module, code.start, code.end)
     check(body, sequence)
     return Facts(len(sequence), frozenset(body.calls), **{name: getattr(body, name) for name in Facts.__slots__[2:]})
 
 
 def check_constant(module, globals_, sequence, expected):
-    """Validate a constant expression that may refer to `globals_`. Most are one constant: large modules have ten thousands."""
+    """Validate a constant expression that may refer to the first `globals_` globals. Most are one constant: large modules have ten thousands."""
     if len(sequence) == 1:
         op = sequence[0][0]
         if op in CONSTANT and op.params == () and op.results == (expected,):
             return
     for op, imm, offset in sequence:
-        if op not in CONSTANT or op is GLOBAL_GET and imm < len(globals_) and globals_[imm].mutable:
+        if op not in CONSTANT or op is GLOBAL_GET and imm < globals_ and module.globals[imm].mutable:
             raise ValidationError("constant expression required", offset)
-    body = Body(module, globals_, (expected,))
+    body = Body(module, (expected,), globals_=globals_)
     check(body, sequence)
     try:
         body.leave()

@@ -15,9 +15,9 @@ def validate(module, check_functions=None):
     for checked, types in ((check_tag, module.tags), (check_table, module.tables), (check_memory, module.mems)):
         for type_ in types:
             checked(type_)
-    imported = module.globals[:len(module.globals) - len(module.global_defs)]
+    imported = len(module.globals) - len(module.global_defs)
     check_tables(module, imported)
-    check_globals(module, len(imported))
+    check_globals(module, imported)
     check_segments(module)
     check_start(module)
     check_exports(module)
@@ -27,34 +27,35 @@ def validate(module, check_functions=None):
     return ModuleFacts(check_function(module, deftype, code) for deftype, code in functions)
 
 
-def check_tables(module, globals_):
+def check_tables(module, imported):
     for table in module.table_defs:
         if table.init is None:
             check_default(table.type.elem)
         else:
-            check_constant(module, globals_, table.init, table.type.elem)
+            check_constant(module, imported, table.init, table.type.elem)
 
 
 def check_globals(module, imported):
     """An initial value may refer to the globals before."""
     for index, global_ in enumerate(module.global_defs, imported):
-        check_constant(module, module.globals[:index], global_.init, global_.type.valtype)
+        check_constant(module, index, global_.init, global_.type.valtype)
 
 
 def check_segments(module):
+    globals_ = len(module.globals)
     for elem in module.elems:
         for init in _representative(elem.inits, len(module.funcs)):
-            check_constant(module, module.globals, init, elem.reftype)
+            check_constant(module, globals_, init, elem.reftype)
         if elem.mode == "active":
             table = lookup(module.tables, elem.table, "table")
             if not matches(elem.reftype, table.elem):
                 raise ValidationError(f"type mismatch: element segment's type {elem.reftype} does not match "
                                       f"{table.elem}")
-            check_constant(module, module.globals, elem.offset, table.addr)
+            check_constant(module, globals_, elem.offset, table.addr)
     for data in module.datas.first_active if isinstance(module.datas, Datas) else module.datas:
         if data.mode == "active":
             memory = lookup(module.mems, data.memory, "memory")
-            check_constant(module, module.globals, data.offset, memory.addr)
+            check_constant(module, globals_, data.offset, memory.addr)
 
 
 def _representative(inits, functions):

@@ -1,8 +1,8 @@
 """Validity of types (spec 3.2) and matching of composite types (spec 3.3.7)."""
 from pyjit_wasm.errors import ValidationError
 from pyjit_wasm.types import I32, FuncType, StructType, defaultable, matches
+from pyjit_wasm.valid.body import check_limit
 
-MAX_SUBTYPING_DEPTH = 63    # implementation limit, that of the JavaScript embedding
 MAX_PAGES = {"i32": 1 << 16, "i64": 1 << 48}
 PAGES_TEXT = {"i32": "65536 pages (4GiB)", "i64": "2^48 pages (16EiB)"}
 MAX_ELEMENTS = {"i32": (1 << 32) - 1, "i64": (1 << 64) - 1}
@@ -39,8 +39,7 @@ def check_types(types):
         if len(deftype.supers) > 1:
             raise ValidationError("sub type has more than one supertype")
         depths[deftype] = 1 + max([depths[s] for s in deftype.supers], default=-1)
-        if depths[deftype] > MAX_SUBTYPING_DEPTH:
-            raise ValidationError(f"sub type hierarchy is deeper than {MAX_SUBTYPING_DEPTH}")
+        check_limit("supertypes above a type", depths[deftype])
     for index, deftype in enumerate(types):
         for supertype in deftype.supers:
             if supertype.final or not matches_comp(deftype.comp, supertype.comp):

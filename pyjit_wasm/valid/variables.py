@@ -31,12 +31,18 @@ def local_tee(body, imm):
     _initialize(body, imm)
 
 
+def _global(body, index):
+    if index >= body.globals:
+        raise ValidationError(f"unknown global {index}")
+    return body.module.globals[index]
+
+
 def global_get(body, imm):
-    body.stack.append(lookup(body.globals, imm, "global").valtype)
+    body.stack.append(_global(body, imm).valtype)
 
 
 def global_set(body, imm):
-    variable = lookup(body.globals, imm, "global")
+    variable = _global(body, imm)
     if not variable.mutable:
         raise ValidationError(f"immutable global {imm}")
     if isinstance(variable.valtype, RefType):

@@ -1,8 +1,9 @@
 """Blocks, branches, calls and exceptions, as kernels."""
 from pyjit_wasm.valid.bulk.state import (
-    BLOCK, BR_IF, BR_TABLE, CALL, CALLS, CALL_INDIRECT, ELSE, END, EXCEPTIONS, EXN, EXNREF, FACTS, FUNCREF, FUNCTION,
-    HAS_LOOP, I32, IF, INDIRECT, KIND, LEVEL, LIMIT, LOOP, PARAMS, PARAM_COUNT, POS, RESULTS, RESULT_COUNT, RETURN,
-    RETURN_CALL, SIGNATURE, SP, TAIL_CALLS, THROW, THROW_REF, TRY_TABLE, UNREACHABLE, begin, block_type, dead, enter, i32,
+    BLOCK, BR_IF, BR_TABLE, CALL, CALLS, CALL_INDIRECT, CATCH, CATCH_ALL, CLAUSES, DELEGATE, ELSE, END, EXCEPTIONS, EXN, EXNREF,
+    FACTS, FUNCREF, FUNCTION, HAS_LOOP, I32, IF, INDIRECT, KIND, LEGACY_EXCEPTIONS, LEVEL, LIMIT, LOOP, PARAMS, PARAM_COUNT,
+    POS, RESULTS, RESULT_COUNT, RETHROW, RETURN, RETURN_CALL, SIGNATURE, SP, TAIL_CALLS, TARGETS, THROW, THROW_REF, TRY,
+    TRY_TABLE, UNREACHABLE, begin, block_type, dead, enter, i32,
     i64, label_count, label_start, leave, pop, pop_all, push_all, same, u32, u8)
 
 
@@ -60,6 +61,8 @@ def br_table(at: i64, data: u8, stack: i32, blocks: i32, sigs: i32, valtypes: i3
     if not pop(at, stack, I32):
         return 0
     targets = u32(at, data)
+    if targets > TARGETS:
+        return 0
     arity = -1
     while targets >= 0:
         label = u32(at, data)
@@ -122,13 +125,44 @@ def exceptions(at: i64, data: u8, stack: i32, blocks: i32, sigs: i32, valtypes: 
             return 0
         signature = 4 * tags[tag]
         return pop_all(at, stack, valtypes, sigs[signature + PARAMS], sigs[signature + PARAM_COUNT]) and dead(at)
+    if TRY <= kind <= RETHROW:
+        return older_exceptions(at, data, stack, blocks, sigs, valtypes, types, tags, tag_count, kind)
     signature = block_type(at, data, types)
     clauses = u32(at, data)
+    if clauses > CLAUSES:
+        return 0
     while clauses > 0:
         if not catch(at, data, blocks, sigs, valtypes, tags, tag_count):
             return 0
         clauses -= 1
     return clauses == 0 and signature >= 0 and begin(at, stack, blocks, sigs, valtypes, TRY_TABLE, signature)
+
+
+def older_exceptions(at: i64, data: u8, stack: i32, blocks: i32, sigs: i32, valtypes: i32, types, tags: i32, tag_count, kind):
+    """Those of the older proposal. What catches is a block with the results of its `try`."""
+    before = blocks[4 * at[LEVEL] + KIND]
+    result = blocks[4 * at[LEVEL] + SIGNATURE]
+    if kind == TRY:
+        at[FACTS] = at[FACTS] | LEGACY_EXCEPTIONS
+        signature = block_type(at, data, types)
+        return signature >= 0 and begin(at, stack, blocks, sigs, valtypes, TRY, signature)
+    if kind == CATCH_ALL:
+        return (before == TRY or before == CATCH) and leave(at, stack, blocks, sigs, valtypes) and enter(
+            at, blocks, CATCH_ALL, result)
+    index = u32(at, data)
+    if kind == CATCH:
+        if index < 0 or index >= tag_count or before != TRY and before != CATCH:
+            return 0
+        signature = 4 * tags[index]
+        return leave(at, stack, blocks, sigs, valtypes) and enter(at, blocks, CATCH, result) and push_all(
+            at, stack, valtypes, sigs[signature + PARAMS], sigs[signature + PARAM_COUNT])
+    if kind == DELEGATE:
+        return index >= 0 and before == TRY and index < at[LEVEL] and leave(at, stack, blocks, sigs, valtypes) and push_all(
+            at, stack, valtypes, sigs[4 * result + RESULTS], sigs[4 * result + RESULT_COUNT])
+    if index < 0 or index > at[LEVEL]:
+        return 0
+    before = blocks[4 * (at[LEVEL] - index) + KIND]
+    return (before == CATCH or before == CATCH_ALL) and dead(at)
 
 
 def catch(at: i64, data: u8, blocks: i32, sigs: i32, valtypes: i32, tags: i32, tag_count):

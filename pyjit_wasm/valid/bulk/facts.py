@@ -3,7 +3,8 @@ from pyjit_wasm.valid.bulk import state
 from pyjit_wasm.valid.facts import Facts
 
 _BITS = {"has_loop": state.HAS_LOOP, "tail_calls": state.TAIL_CALLS, "exceptions": state.EXCEPTIONS,
-         "indirect": state.INDIRECT, "bulk": state.BULK, "writes_references": state.WRITES_REFERENCES}
+         "indirect": state.INDIRECT, "bulk": state.BULK, "writes_references": state.WRITES_REFERENCES,
+         "legacy_exceptions": state.LEGACY_EXCEPTIONS}
 
 
 class BulkFacts:
@@ -15,9 +16,8 @@ class BulkFacts:
         bits = 0
         for found in set(out[2::4]):
             bits |= found
-        for name in ("tail_calls", "exceptions", "writes_references"):
+        for name in ("tail_calls", "exceptions", "legacy_exceptions", "writes_references"):
             setattr(self, name, bool(bits & _BITS[name]) or any(getattr(f, name) for f in others.values()))
-        self.legacy_exceptions = any(f.legacy_exceptions for f in others.values())
         self.heap = next((f.heap for f in others.values() if f.heap), None)
         self.instructions = sum(out[1::4])
 

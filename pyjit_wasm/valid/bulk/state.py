@@ -3,26 +3,28 @@
 A type is a number: 0 Unknown, the constants below, and one for every other type of the module, which matches itself alone.
 """
 from pyjit_wasm.binary.bulk_kernels import LIMIT, POS, i32, i64, u8, u32
+from pyjit_wasm.config import LIMITS
 
 I32, I64, F32, F64, V128, FUNCREF, EXTERNREF, EXNREF, EXN = range(1, 10)
 FIRST_OTHER = 16
 ADDR = 15               # in the signature of a row: the address type of its memory
 
 # facts of a function, as bits
-HAS_LOOP, TAIL_CALLS, EXCEPTIONS, INDIRECT, BULK, WRITES_REFERENCES = 1, 2, 4, 8, 16, 32
+HAS_LOOP, TAIL_CALLS, EXCEPTIONS, INDIRECT, BULK, WRITES_REFERENCES, LEGACY_EXCEPTIONS = 1, 2, 4, 8, 16, 32, 64
 
 # how an instruction is read and what it does; the first are for many rows
 (UNKNOWN, SIMPLE, LANE, ACCESS, LANE_ACCESS, SHUFFLE, CONST32, CONST64, BYTES, ZERO,
  UNREACHABLE, BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN, CALL, CALL_INDIRECT, RETURN_CALL,
- RETURN_CALL_INDIRECT, THROW, THROW_REF, TRY_TABLE, DROP, SELECT, SELECT_TYPED, LOCAL_GET, LOCAL_SET, LOCAL_TEE,
+ RETURN_CALL_INDIRECT, THROW, THROW_REF, TRY, CATCH, CATCH_ALL, DELEGATE, RETHROW, TRY_TABLE, DROP, SELECT, SELECT_TYPED, LOCAL_GET, LOCAL_SET, LOCAL_TEE,
  GLOBAL_GET, GLOBAL_SET, REF_NULL, REF_IS_NULL, REF_FUNC, TABLE_GET, TABLE_SET, TABLE_SIZE, TABLE_GROW, TABLE_FILL,
  TABLE_COPY, TABLE_INIT, ELEM_DROP, MEMORY_SIZE, MEMORY_GROW, MEMORY_FILL, MEMORY_COPY, MEMORY_INIT,
- DATA_DROP) = range(52)
+ DATA_DROP) = range(57)
 
 # where the rows behind prefix bytes begin in `ops`, and how many there may be
 FC, FD, FE, OPS = 256, 320, 640, 768
 
-STACK, DEPTH, LOCALS = 1 << 16, 10_000, 1 << 16     # more operands, blocks, locals: not known here
+STACK, DEPTH = 1 << 16, 10_000     # more operands or blocks: not known here
+LOCALS, TARGETS, CLAUSES = (LIMITS[what] for what in ("locals", "targets of a br_table", "clauses of a try_table"))
 
 # the state of validation, words of `at`
 SP, HEIGHT, DEAD, LEVEL, FACTS, COUNT, LOCAL_COUNT, CALLS, FUNCTION = range(2, 11)     # behind POS and LIMIT

@@ -23,7 +23,8 @@ _OWN = {name.replace("_", ".", 1) if "_" in name else name: getattr(state, name.
     "memory_copy", "memory_init", "data_drop")}
 _OWN |= {"br_if": state.BR_IF, "br_table": state.BR_TABLE, "call_indirect": state.CALL_INDIRECT,
          "return_call": state.RETURN_CALL, "return_call_indirect": state.RETURN_CALL_INDIRECT,
-         "throw_ref": state.THROW_REF, "try_table": state.TRY_TABLE}
+         "throw_ref": state.THROW_REF, "try_table": state.TRY_TABLE, "try": state.TRY, "catch": state.CATCH,
+         "catch_all": state.CATCH_ALL, "delegate": state.DELEGATE, "rethrow": state.RETHROW}
 _CONSTANTS = {("i32",): (state.CONST32, 0), ("i64",): (state.CONST64, 0), ("f32",): (state.BYTES, 4), ("f64",): (state.BYTES, 8),
               ("v128",): (state.BYTES, 16), ("zero",): (state.ZERO, 0), ("lanes",): (state.SHUFFLE, 0)}
 
