@@ -87,7 +87,7 @@ def memories(choices):
     def one():
         shared = choices.chance(6)
         return Memory(I64 if choices.chance(6) else I32, shared, choices.chance(4),
-                      choices.of((1, 2, 4, 1, 3, 2, 1, 0)), choices.of((4, 4, 6) if shared else (4, None, 4, 6)))
+                      choices.of((1, 2, 4, 1, 3, 2, 1, 0)), choices.of((4, 4, 6) if shared else (4, 9, 4, 6)))   # or a loop grows it to 4 GiB
     return [one() for _ in range(1 + choices.of((0, 0, 1, 0, 2)))]
 
 
