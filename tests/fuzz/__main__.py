@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modes import BOUNDS
 
-from . import binaryen, damaged, loops, modules, wasi
+from . import api, binaryen, damaged, loops, modules, wasi
 from .minimise import shrunk
 
 
@@ -53,7 +53,7 @@ def _listed(counter):
     return ", ".join(f"{name} {count}" for name, count in counter.most_common())
 
 
-KINDS = {kind.NAME: kind for kind in (loops, modules, binaryen, damaged, wasi)}
+KINDS = {kind.NAME: kind for kind in (loops, modules, binaryen, damaged, wasi, api)}
 
 
 def run(kind, options, report, minutes):
