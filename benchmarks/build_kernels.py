@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Build the kernels: to WebAssembly (the committed `kernels/<name>.wasm`) and natively (for the comparison).
+"""Build the kernels: to WebAssembly (the committed `kernels/<name>.wasm` and `polybench/<name>.wasm`) and natively.
 
     python benchmarks/build_kernels.py [name ...]      rebuild the .wasm files (needs the `ziglang` package)
     python benchmarks/build_kernels.py --checksums     print the tables of kernels.py, as the native build computes it
@@ -9,7 +9,10 @@ The command for WebAssembly, one file at a time:
     python -m ziglang cc -target wasm32-freestanding -mcpu=mvp+bulk_memory+bulk_memory_opt+sign_ext+mutable_globals \\
         -O2 -g0 -nostdlib -Wl,--no-entry -Wl,--export=run -Wl,-z,stack-size=65536 kernels/fib.c -o kernels/fib.wasm
 
-SIMD kernels have `+simd128` behind the other features.
+SIMD kernels have `+simd128` behind the other features. Kernels of PolyBench are built with zig's features of WASI:
+
+    python -m ziglang cc -target wasm32-wasi -mexec-model=reactor -O3 -s -fno-math-errno -Wl,-z,stack-size=65536 \\
+        -Wl,--export=init ... polybench/gemm.c -o polybench/gemm.wasm
 
 Natively the same file becomes a shared library, by clang where there is one and else by zig's clang, in two flavours:
 for this CPU and for any CPU of the architecture. Contraction of a * b + c is off, so all checksums must be equal.
@@ -24,13 +27,18 @@ import tempfile
 from pathlib import Path
 from typing import Callable
 
-from kernels import KERNELS, Kernel
+from kernels import KERNELS, POLYBENCH, Kernel, PolyBench
 
 ZIG = [sys.executable, "-m", "ziglang", "cc"]
 FEATURES = "-mcpu=mvp+bulk_memory+bulk_memory_opt+sign_ext+mutable_globals"
 WASM_FLAGS = [
     "-target", "wasm32-freestanding", "-O2", "-g0", "-nostdlib", "-Wl,--no-entry", "-Wl,--export=run",
     "-Wl,-z,stack-size=65536",
+]
+POLYBENCH_EXPORTS = ("init", "kernel", "checksum", "run", "nothing")
+POLYBENCH_FLAGS = [
+    "-target", "wasm32-wasi", "-mexec-model=reactor", "-O3", "-s", "-fno-math-errno", "-Wl,-z,stack-size=65536",
+    *(f"-Wl,--export={name}" for name in POLYBENCH_EXPORTS),
 ]
 NATIVE_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC"]
 FLAVOURS = ("this-cpu", "any-cpu")
@@ -50,17 +58,21 @@ def cpu_flag(flavour: str) -> list[str]:
     return ["-mcpu=baseline"] if native_compiler() == ZIG else []
 
 
-def build_wasm(kernel: Kernel) -> Path:
-    features = FEATURES + "+simd128" * kernel.simd
-    subprocess.run([*ZIG, features, *WASM_FLAGS, str(kernel.source), "-o", str(kernel.wasm)], check=True)
+def wasm_flags(kernel: Kernel | PolyBench) -> list[str]:
+    return POLYBENCH_FLAGS if isinstance(kernel, PolyBench) else [FEATURES + "+simd128" * kernel.simd, *WASM_FLAGS]
+
+
+def build_wasm(kernel: Kernel | PolyBench) -> Path:
+    subprocess.run([*ZIG, *wasm_flags(kernel), str(kernel.source), "-o", str(kernel.wasm)], check=True)
     return kernel.wasm
 
 
-def build_native(kernel: Kernel, flavour: str, directory: Path) -> Path:
-    """A shared library in `directory`, built again only when the source is newer."""
+def build_native(kernel: Kernel | PolyBench, flavour: str, directory: Path) -> Path:
+    """A shared library in `directory`, built again only when the source or a header is newer."""
     target = directory / f"{kernel.name}.{flavour}.so"
-    if not target.exists() or target.stat().st_mtime < kernel.source.stat().st_mtime:
-        command = [*native_compiler(), *NATIVE_FLAGS, *cpu_flag(flavour), str(kernel.source), "-o", str(target)]
+    newest = max(path.stat().st_mtime for path in (kernel.source, *kernel.source.parent.glob("*.h")))
+    if not target.exists() or target.stat().st_mtime < newest:
+        command = [*native_compiler(), *NATIVE_FLAGS, *cpu_flag(flavour), str(kernel.source), "-lm", "-o", str(target)]
         subprocess.run(command, check=True)
     return target
 
@@ -71,6 +83,12 @@ def load_native(library: Path) -> Callable[[int], int]:
     return run
 
 
+def load_native_polybench(library: Path) -> ctypes.CDLL:
+    loaded = ctypes.CDLL(str(library))
+    loaded.checksum.restype = ctypes.c_double
+    return loaded
+
+
 def print_table() -> None:
     with tempfile.TemporaryDirectory() as directory:
         for kernel in KERNELS:
@@ -79,6 +97,10 @@ def print_table() -> None:
             print(f'    _of("{kernel.name}", {sizes}),')
             if kernel.long:
                 print(f'    "{kernel.name}": ({kernel.long.n}, {run(kernel.long.n)}),')
+        for kernel in POLYBENCH:
+            loaded = load_native_polybench(build_native(kernel, "any-cpu", Path(directory)))
+            loaded.run()
+            print(f'    PolyBench("{kernel.name}", {loaded.checksum()}),')
 
 
 def main() -> None:
@@ -88,7 +110,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.checksums:
         return print_table()
-    for kernel in KERNELS:
+    for kernel in (*KERNELS, *POLYBENCH):
         if not arguments.names or kernel.name in arguments.names:
             print(f"{kernel.name}: {build_wasm(kernel).stat().st_size} bytes")
 

@@ -5,6 +5,7 @@ the checksum and returns seconds. Everything before the Measure is not timed.
 """
 import functools
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -45,10 +46,10 @@ def steady(run: Run, kernel: Kernel, size: Size) -> Measure:
     return lambda: timed(run, size)
 
 
-def our_run(kernel: Kernel, mode: str) -> Run:
+def our_run(kernel: Kernel, mode: str, bounds: str = "guard") -> Run:
     import pyjit_wasm
 
-    engine = pyjit_wasm.Engine(mode=mode, cache=False)
+    engine = pyjit_wasm.Engine(mode=mode, memory_bounds=bounds, cache=False)
     return pyjit_wasm.Instance(pyjit_wasm.Module(kernel.wasm, engine=engine)).exports.run
 
 
@@ -60,21 +61,42 @@ def jit(kernel: Kernel, size: Size) -> Measure:
     return steady(our_run(kernel, "jit"), kernel, size)
 
 
+def explicit(kernel: Kernel, size: Size) -> Measure:
+    return steady(our_run(kernel, "jit", "explicit"), kernel, size)
+
+
 def tiered(kernel: Kernel, size: Size) -> Measure:
     """The first call in a fresh engine, with everything that is compiled during it."""
     return lambda: timed(our_run(kernel, "tiered"), size)
 
 
-def tiered_process(kernel: Kernel, size: Size) -> Measure:
-    """The same in a process of its own, where the compiler has to be started too; loading is not timed."""
-    command = [sys.executable, __file__, kernel.name, str(size.n)]
+def environment_with(package: Path) -> dict[str, str]:
+    """The environment of a process that imports the pyjit_wasm in the directory `package`."""
+    places = (str(package), os.environ.get("PYTHONPATH"))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in places if place)}
+
+
+def process(command: list[str], size: Size, package: Path = HERE.parent) -> Measure:
+    """Runs a command that prints the seconds of a call and its result; `package` is where it finds pyjit_wasm."""
+    environment = environment_with(package)
 
     def measure() -> float:
-        seconds, checksum = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        seconds, checksum = done.stdout.split()
         check(int(checksum), size)
         return float(seconds)
 
     return measure
+
+
+def tiered_process(kernel: Kernel, size: Size) -> Measure:
+    """The same in a process of its own, where the compiler has to be started too; loading is not timed."""
+    return process([sys.executable, __file__, "tiered", kernel.name, str(size.n)], size)
+
+
+def before(kernel: Kernel, size: Size, package: Path) -> Measure:
+    """`jit` as another checkout has it, in a process each time."""
+    return process([sys.executable, __file__, "jit", kernel.name, str(size.n)], size, package)
 
 
 def wasmtime(kernel: Kernel, size: Size) -> Measure:
@@ -97,14 +119,8 @@ def pywasm3(kernel: Kernel, size: Size) -> Measure:
 
 def node(kernel: Kernel, size: Size) -> Measure:
     """A process each time; the driver warms up and times the call itself."""
-    command = ["node", "--no-liftoff", HERE / "node_driver.js", kernel.wasm, str(kernel.tiny.n), str(size.n)]
-
-    def measure() -> float:
-        seconds, checksum = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        check(int(checksum), size)
-        return float(seconds)
-
-    return measure
+    driver = str(HERE / "node_driver.js")
+    return process(["node", "--no-liftoff", driver, str(kernel.wasm), str(kernel.tiny.n), str(size.n)], size)
 
 
 def native(kernel: Kernel, size: Size, flavour: str) -> Measure:
@@ -116,6 +132,7 @@ def native(kernel: Kernel, size: Size, flavour: str) -> Measure:
 CONTESTANTS: dict[str, Callable[[Kernel, Size], Measure]] = {
     "interp": interp,
     "jit": jit,
+    "explicit": explicit,
     "tiered": tiered,
     "tiered process": tiered_process,
     "wasmtime": wasmtime,
@@ -124,9 +141,9 @@ CONTESTANTS: dict[str, Callable[[Kernel, Size], Measure]] = {
     "native": functools.partial(native, flavour="this-cpu"),
     "native (any CPU)": functools.partial(native, flavour="any-cpu"),
 }
-MODES = ("interp", "jit", "tiered", "wasmtime", "pywasm3", "node", "native")
-PACKAGES = {"interp": "pyjit_wasm", "jit": "pyjit_wasm", "tiered": "pyjit_wasm", "wasmtime": "wasmtime",
-            "pywasm3": "wasm3"}
+MODES = ("interp", "jit", "explicit", "tiered", "wasmtime", "pywasm3", "node", "native")
+PACKAGES = {"interp": "pyjit_wasm", "jit": "pyjit_wasm", "explicit": "pyjit_wasm", "tiered": "pyjit_wasm",
+            "wasmtime": "wasmtime", "pywasm3": "wasm3"}
 
 
 def is_available(mode: str) -> bool:
@@ -141,9 +158,12 @@ def can_run(mode: str, kernel: Kernel) -> bool:
     return not (kernel.simd and mode == "pywasm3")
 
 
-def main(name: str, n: str) -> None:
-    """One tiered call in this process: prints seconds and the checksum."""
-    run = our_run(next(kernel for kernel in KERNELS if kernel.name == name), "tiered")
+def main(mode: str, name: str, n: str) -> None:
+    """One call in this process, in mode jit after one with the tiny size: prints seconds and the checksum."""
+    kernel = next(kernel for kernel in KERNELS if kernel.name == name)
+    run = our_run(kernel, mode)
+    if mode == "jit":
+        check(run(kernel.tiny.n), kernel.tiny)
     start = perf_counter()
     result = run(int(n))
     print(perf_counter() - start, result)

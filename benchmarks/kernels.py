@@ -4,11 +4,16 @@ Each `kernels/<name>.c` exports `int64_t run(int32_t n)`, imports nothing and re
 A size is (n, checksum). `large` takes wasmtime 0.3 to 1 s, `small` takes wasm3 1 to 2 s (SIMD kernels, which it cannot
 run, our interpreter), `tiny` warms up; every function of the kernel runs in each. `long`, where there is one, takes
 compiled code 2 s, and is there to see what compiling while the kernel runs costs. The checksums are those of the native build (`build_kernels.py --checksums`).
+
+Each `polybench/<name>.c` is a kernel of PolyBench/C 4.2 at its MEDIUM size, of double precision where PolyBench does
+not say otherwise (`deriche` float; `floyd-warshall` and `nussinov` int). It exports `init()`, `kernel()`, `checksum()`,
+which returns a double, `run()`, which is both of the first, and `nothing()`; see polybench/polybench.h.
 """
 from dataclasses import dataclass
 from pathlib import Path
 
 DIRECTORY = Path(__file__).resolve().parent / "kernels"
+POLYBENCH_DIRECTORY = DIRECTORY.with_name("polybench")
 
 
 @dataclass(frozen=True)
@@ -92,4 +97,53 @@ KERNELS = [
     _of("simd_search", (2000000, -6311270582902402282), (300000, 26222312755780684), (2, 5356056493677405636)),
     _of("tak", (5000, 1282630800015093061), (1700, -245638128819198502), (2, -3463947237099517415)),
     _of("xorshift", (220000000, 6929935392889901470), (45000000, 2636732378096311363), (9, -8750259126797150173)),
+]
+
+
+@dataclass(frozen=True)
+class PolyBench:
+    """A kernel of PolyBench; its checksum is that of what it leaves after `init()` and `kernel()`."""
+    name: str
+    checksum: float
+
+    @property
+    def source(self) -> Path:
+        return POLYBENCH_DIRECTORY / f"{self.name}.c"
+
+    @property
+    def wasm(self) -> Path:
+        return POLYBENCH_DIRECTORY / f"{self.name}.wasm"
+
+
+POLYBENCH = [
+    PolyBench("2mm", 137563256348.74847),
+    PolyBench("3mm", 14115999052.99917),
+    PolyBench("adi", 20373852.930549525),
+    PolyBench("atax", 219187343.3716582),
+    PolyBench("bicg", 15831528.680519072),
+    PolyBench("cholesky", 3314506935.6223826),
+    PolyBench("correlation", 29307036.0),
+    PolyBench("covariance", 41154876436.64572),
+    PolyBench("deriche", 3297310.4388019238),
+    PolyBench("doitgen", 814644020.9805583),
+    PolyBench("durbin", -1453.1156556907042),
+    PolyBench("fdtd-2d", 2644638457.52438),
+    PolyBench("floyd-warshall", 234032541.0),
+    PolyBench("gemm", 1893379562.9891858),
+    PolyBench("gemver", 2192638221293.2048),
+    PolyBench("gesummv", 5176369.335000001),
+    PolyBench("gramschmidt", 93598031.35838073),
+    PolyBench("heat-3d", 485321643.0),
+    PolyBench("jacobi-1d", 53636.36993413385),
+    PolyBench("jacobi-2d", 2016912215.5720215),
+    PolyBench("lu", 54601689.5399994),
+    PolyBench("ludcmp", 18.56976396855342),
+    PolyBench("mvt", 15818245.499999996),
+    PolyBench("nussinov", 5248495743.0),
+    PolyBench("seidel-2d", 8217711085.580014),
+    PolyBench("symm", 457893905.31300056),
+    PolyBench("syr2k", 2117748573.56024),
+    PolyBench("syrk", 1058886184.2877954),
+    PolyBench("trisolv", 21244.602613574865),
+    PolyBench("trmm", 918999855.5816965),
 ]

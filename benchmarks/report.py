@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable, Mapping, Sequence
 
@@ -13,6 +14,17 @@ from rounds import Samples, geomean, ratio
 KernelTable = list[tuple[str, dict[str, Samples]]]
 Medians = Mapping[str, float | None]
 PACKAGES = ("llvmlite", "numba", "wasmtime", "pywasm3", "ziglang")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How the samples of a table are shown."""
+    name: str
+    scale: float
+    digits: int
+
+
+MILLISECONDS = Unit("ms", 1e3, 1)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -42,25 +54,28 @@ def ratios_of(medians: Medians, pairs: Sequence[tuple[str, str]]) -> list[float 
     return [ratio(medians.get(above), medians.get(below)) for above, below in pairs]
 
 
-def kernel_section(table: KernelTable, columns: Sequence[str], pairs: Sequence[tuple[str, str]]) -> str:
-    """A row a kernel, in milliseconds, then the ratios; the last row has the ratios' geometric means."""
+def kernel_section(table: KernelTable, columns: Sequence[str], pairs: Sequence[tuple[str, str]],
+                   unit: Unit = MILLISECONDS) -> str:
+    """A row a kernel, then the ratios; the last row has the ratios' geometric means."""
     present = [name for name in columns if any(name in samples for _, samples in table)]
     pairs = [pair for pair in pairs if set(pair) <= set(present)]
     rows, all_ratios = [], []
     for name, samples in table:
         medians = medians_of(samples)
         all_ratios.append(ratios_of(medians, pairs))
-        rows.append([name, *(kernel_cell(column, samples, medians) for column in present),
+        rows.append([name, *(kernel_cell(column, samples, medians, unit) for column in present),
                      *(number(value, 2) for value in all_ratios[-1])])
     means = [number(geomean(column), 3) for column in zip(*all_ratios)]
     rows.append(["**geometric mean**", *[""] * len(present), *(f"**{mean}**" if mean else "" for mean in means)])
-    return markdown_table(["kernel", *(f"{name} ms" for name in present), *(" / ".join(p) for p in pairs)], rows)
+    return markdown_table(["kernel", *(f"{name} {unit.name}" for name in present), *(" / ".join(p) for p in pairs)], rows)
 
 
-def kernel_cell(column: str, samples: Mapping[str, Samples], medians: Medians) -> str:
+def kernel_cell(column: str, samples: Mapping[str, Samples], medians: Medians, unit: Unit) -> str:
     if column not in samples:
         return ""
-    return number(medians[column] * 1e3, 1) if medians[column] else cell(samples[column], 1e3, 1)
+    if medians[column]:
+        return number(medians[column] * unit.scale, unit.digits)
+    return cell(samples[column], unit.scale, unit.digits)
 
 
 def nanoseconds_section(table: KernelTable, corner: str, digits: int = 0) -> str:
@@ -124,8 +139,8 @@ def versions() -> str:
     return ", ".join(part for part in parts if part)
 
 
-def commit() -> str:
-    return first_line(["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]) or "unknown"
+def commit(directory: Path = Path(__file__).parent) -> str:
+    return first_line(["git", "-C", str(directory), "describe", "--always", "--dirty"]) or "unknown"
 
 
 def heading(command: str, rounds: int) -> str:

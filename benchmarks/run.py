@@ -4,10 +4,12 @@
     python benchmarks/run.py                          everything (half an hour); writes benchmarks/results.md
     python benchmarks/run.py --quick                  a smoke test with small sizes and one round
     python benchmarks/run.py --only matmul,fib --modes jit,wasmtime,native --parts optimised
+    python benchmarks/run.py --parts optimised --package ../before     and mode jit of another checkout beside ours
 
 Needs wasmtime and pywasm3 (peers), clang or ziglang (native) and node; what is missing is left out.
 """
 import argparse
+import functools
 import shlex
 import sys
 from pathlib import Path
@@ -22,11 +24,13 @@ import report
 import rounds
 import startup
 import threads
-from contestants import CONTESTANTS, MODES, can_run, is_available
+from contestants import CONTESTANTS, MODES, before, can_run, is_available
 from kernels import KERNELS, Kernel, Size
+from options import add_package, names_argument
 
-OPTIMISED = ("jit", "tiered", "wasmtime", "node", "native")
-OPTIMISED_RATIOS = (("jit", "wasmtime"), ("jit", "native"), ("jit", "node"), ("tiered", "jit"), ("wasmtime", "native"))
+OPTIMISED = ("jit", "explicit", "before", "tiered", "wasmtime", "node", "native")
+OPTIMISED_RATIOS = (("jit", "wasmtime"), ("jit", "native"), ("jit", "node"), ("explicit", "jit"), ("jit", "before"),
+                    ("tiered", "jit"), ("wasmtime", "native"))
 INTERPRETERS = ("interp", "pywasm3", "native")
 INTERPRETER_RATIOS = (("interp", "pywasm3"), ("interp", "native"), ("pywasm3", "native"))
 LONG = ("jit", "tiered", "tiered process")
@@ -34,16 +38,6 @@ LONG_RATIOS = (("tiered", "jit"), ("tiered process", "jit"))
 OUR_MODES = ("interp", "jit", "tiered")
 PARTS = ("optimised", "long", "interpreters", "calls", "native", "arrays", "threads", "startup")
 SizeOf = Callable[[Kernel], Size]
-
-
-def names_argument(known: tuple[str, ...]) -> Callable[[str], list[str]]:
-    def parse(text: str) -> list[str]:
-        names = [name.strip() for name in text.split(",")]
-        if unknown := set(names) - set(known):
-            raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-        return names
-
-    return parse
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -57,6 +51,7 @@ def parse_arguments() -> argparse.Namespace:
                         help="comma-separated parts: " + ", ".join(PARTS))
     parser.add_argument("--rounds", type=int, help="samples of each measurement (default 5; 1 with --quick)")
     parser.add_argument("--quick", action="store_true", help="small sizes: does everything work?")
+    add_package(parser)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "results.md",
                         help="the report (default benchmarks/results.md)")
     arguments = parser.parse_args()
@@ -77,11 +72,16 @@ def contestants_of(columns: tuple[str, ...], modes: list[str]) -> list[str]:
     return names + ["native (any CPU)"] if "native" in names else names
 
 
-def measure_kernels(kernels: list[Kernel], names: list[str], size_of: SizeOf, count: int) -> report.KernelTable:
+def measure_kernels(kernels: list[Kernel], names: list[str], size_of: SizeOf, count: int,
+                    package: Path | None = None) -> report.KernelTable:
+    contestants = {name: CONTESTANTS[name] for name in names}
+    if package:
+        contestants["before"] = functools.partial(before, package=package)
     table = []
     for kernel in kernels:
         size = size_of(kernel)
-        makers = {name: lambda name=name: CONTESTANTS[name](kernel, size) for name in names if can_run(name, kernel)}
+        makers = {name: functools.partial(contestant, kernel, size) for name, contestant in contestants.items()
+                  if can_run(name, kernel)}
         samples = rounds.interleave(makers, count)
         rounds.progress(f"{kernel.name}({size.n}): " + ", ".join(
             f"{name} {report.cell(values, 1e3, 1)}" for name, values in samples.items()) + " ms")
@@ -92,8 +92,9 @@ def measure_kernels(kernels: list[Kernel], names: list[str], size_of: SizeOf, co
 def optimised_part(arguments: argparse.Namespace, kernels: list[Kernel]) -> tuple[str, report.KernelTable]:
     size_of = (lambda kernel: kernel.small) if arguments.quick else (lambda kernel: kernel.large)
     names = contestants_of(OPTIMISED, arguments.modes)
-    table = measure_kernels(kernels, names, size_of, arguments.rounds)
-    note = ("`tiered` is the first call in a fresh engine without a cache, compilation included; all others are warm. "
+    table = measure_kernels(kernels, names, size_of, arguments.rounds, arguments.package)
+    note = ("`explicit` is `jit` with explicit bounds. "
+            "`tiered` is the first call in a fresh engine without a cache, compilation included; all others are warm. "
             "`native` is the better of clang -O3 with and without -march=native. `node` runs with --no-liftoff.")
     return f"## Optimised code\n\n{note}\n\n{report.kernel_section(table, OPTIMISED, OPTIMISED_RATIOS)}", table
 

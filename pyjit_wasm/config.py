@@ -10,7 +10,6 @@ NATIVE_STACK_RESERVE = 256 << 10        # machine stack left for host code below
 NATIVE_STACK_LIMIT = 64 << 20           # at most so much machine stack is used by guest code
 MEMORY_RESERVATION = (8 << 30) + PAGE   # index + offset is 33 bits; one access may reach past it
 MAX_PAGES = 65536                       # of a 32-bit memory
-MAX_GUARDED_PAGES = 65535               # of one with guard pages: codegen.recurrences needs the rest
 GUARD_BELOW = PAGE                      # inaccessible bytes below a memory's base
 MAX_PAGES_64 = 1 << 20                  # of a 64-bit memory here: 64 GiB of address space
 MAX_VALUES = 1_000                      # parameters or results of a function (as in JavaScript engines)
@@ -34,6 +33,8 @@ LISTED_MODULE = 32 << 20                # functions of larger modules are not pr
 
 TIER_UP_THRESHOLD = 2_000               # calls plus loop iterations before a function is hot
 TIER_UP_RETRY = 1_000_000               # events between two looks whether compiled code has come, should its news get lost
+COPIED_LOOP = 1_000                     # wasm instructions of a loop that there are two copies of (codegen.proofs)
+PROVEN_GROUPS = 16                      # of accesses in such a loop
 UNIT_INSTRUCTIONS = 6_000               # wasm instructions compiled together when tiering up
 BULK_VALIDATION = 256 << 10             # modules from this size on are validated by native kernels
 KEPT_CODE = 256 << 10                   # of modules from this size on, what runs have made is kept as a whole,

@@ -40,7 +40,6 @@ class Engine:
 
     mode               "interp", "jit" (compiled before the first call) or "tiered" (the default)
     memory_bounds      "guard": guard pages and a signal handler; "explicit": compare on each access
-    strict_traps       every memory access keeps its place and its trap, in innermost loops too (slower there)
     tier_up_threshold  calls plus loop iterations after which a function is compiled, in mode "tiered"
     background         compile hot functions in a worker process while the interpreter goes on
     cache              keep compiled code on disk (`$PYJIT_WASM_CACHE` says where)
@@ -55,7 +54,6 @@ class Engine:
 
     mode: Mode
     memory_bounds: Literal["guard", "explicit"]
-    strict_traps: bool
     tier_up_threshold: int
     background: bool
     cache: bool
@@ -65,7 +63,7 @@ class Engine:
     tracebacks: bool
 
     def __init__(self, mode: Mode = "tiered", *, memory_bounds: Literal["guard", "explicit"] = "guard",
-                 strict_traps: bool = False, tier_up_threshold: int = config.TIER_UP_THRESHOLD, background: bool = True,
+                 tier_up_threshold: int = config.TIER_UP_THRESHOLD, background: bool = True,
                  cache: bool = True, stack_size: int = config.DEFAULT_STACK_SIZE, dump_call_stack: bool = False,
                  legacy_exceptions: bool = True, tracebacks: bool = True) -> None:
         if memory_bounds not in ("guard", "explicit"):
@@ -73,7 +71,7 @@ class Engine:
         if tier_up_threshold < 1:
             raise ValueError("tier_up_threshold must be at least 1")
         vars(self).update(
-            mode=check_mode(mode), memory_bounds=memory_bounds, strict_traps=strict_traps,
+            mode=check_mode(mode), memory_bounds=memory_bounds,
             tier_up_threshold=tier_up_threshold, background=background, cache=cache,
             stack_size=check_stack_size(stack_size), dump_call_stack=dump_call_stack, legacy_exceptions=legacy_exceptions,
             tracebacks=tracebacks)

@@ -47,8 +47,8 @@ class Function(native.callable_base()):
     `index`, the function index, int, None of a host function. `inspect.signature` and `help` work.
     """
 
-    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_site", "_cells", "_ufunc", "__qualname__",
-                 "__weakref__")
+    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_importer", "_site", "_cells", "_ufunc",
+                 "__qualname__", "__weakref__")
     type: FuncType
     name: str
     index: int | None
@@ -70,6 +70,7 @@ class Function(native.callable_base()):
         trampolines = native.trampolines(self.type)
         self.name, self.index, self.instance, self.__qualname__ = name, index, instance, name
         self._inst, self._env, self._cells, self._ufunc = inst, env, None, None
+        self._importer = env.instance and env.instance()    # alive, as who is called may ask for it
         self._site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, inst.address, keep_gil)
         native.set_vectorcall(self, trampolines.py_enter, ctypes.addressof(self._site))
         return self
@@ -210,11 +211,14 @@ def of_instance(instance, funcidx):
 
 
 def of_store(inst):
-    """The Function of a store object: an instance's function or a host function."""
+    """The Function of a store object: an instance's function or a host function. A host function that was made for an
+    instance runs in the exec_env of that."""
     if isinstance(inst, HostFunc):
         if inst.public is None:
             name = getattr(inst.keep, "__name__", "host function")
-            inst.public = object.__new__(Function)._bind(inst, ExecEnv(_HOST_STACK), inst.python, name)
+            importer = inst.importer and inst.importer()
+            env = importer.exec_env if importer else ExecEnv(_HOST_STACK)
+            inst.public = object.__new__(Function)._bind(inst, env, inst.python, name)
         return inst.public
     return of_instance(inst.owner, (inst.address - inst.owner.address - inst.owner.layout.first_func) // FUNC.size
                        + inst.owner.module.imported_funcs)

@@ -33,7 +33,8 @@ def host_function(signature: str, *, exec_env: bool = False) -> Callable[[Callab
     The callable gets for `i I f F` numbers and for `r` an object, as without a signature; for `*~` one writable
     memoryview of that many bytes of the guest's memory; for `*` alone a memoryview from there to the end of the
     memory; for `$` a str (UTF-8; other bytes as surrogates, as in `os.fsdecode`). With `exec_env` its first argument
-    is the ExecEnv that is calling. Views stay valid when the memory grows. The callable may be `async def`.
+    is the ExecEnv that is calling: the instance's where Python does, as with an import that is exported again or the
+    start function. Views stay valid when the memory grows. The callable may be `async def`.
 
     The memory is the first of the instance that imports the function. A buffer or string that is not all inside it is
     the Trap "out of bounds memory access", and the callable is not called. Raises ValueError for a malformed

@@ -8,7 +8,7 @@ from pyjit_wasm.engine import Engine, Module, check_mode, check_stack_size
 from pyjit_wasm.errors import LinkError, Trap, WasiExit
 from pyjit_wasm.runtime import sharing, signals
 from pyjit_wasm.runtime.instance import ModuleInstance
-from pyjit_wasm.runtime.store import GlobalInst, MemoryInst
+from pyjit_wasm.runtime.store import GlobalInst, HostFunc, MemoryInst
 from pyjit_wasm.types import I32, DefType, GlobalType, matches_extern
 from pyjit_wasm.values import to_bits
 
@@ -193,7 +193,7 @@ class Importer:
 
     def __init__(self, memtypes):
         self.address_type, self.exports, self.memory = (memtypes[0].addr if memtypes else None), {}, None
-        self._waiting = []
+        self._waiting, self.adapted = [], []
 
     def view(self):
         """A memoryview of all of the first memory."""
@@ -207,6 +207,9 @@ class Importer:
 
     def made(self, instance):
         self.exports = instance.exports
+        for item in self.adapted:
+            if isinstance(item, HostFunc):
+                item.importer = item.importer or weakref.ref(instance._inst)
         if instance._inst.memories:
             self.memory = externs.public(instance._inst.memories[0])
         while self._waiting:
@@ -219,6 +222,7 @@ def _resolve(wanted, imports, module, importer):
     item = externs.store_object(value)
     if item is None:
         item = _adapt(wanted, value, importer)
+        importer.adapted.append(item)
     elif not matches_extern(item.current_type, wanted.type):
         raise _mismatch(wanted, _describe(item.current_type))
     if isinstance(item, MemoryInst) and not item.guarded and item.type.addr == I32 and (

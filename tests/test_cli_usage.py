@@ -80,7 +80,7 @@ def test_completion_scripts(shell):
 
 @pytest.mark.parametrize("words, completions", [
     ("pyjit-wasm ", set(COMMANDS)), ("pyjit-wasm wa", {"wat", "wasm", "wast"}), ("pyjit-wasm cache ", {"show", "clear"}),
-    ("pyjit-wasm run --mode ", {"interp", "jit", "tiered"}), ("pyjit-wasm run --str", {"--strict-traps"}),
+    ("pyjit-wasm run --mode ", {"interp", "jit", "tiered"}), ("pyjit-wasm run --no-", {"--no-cache"}),
     ("pyjit-wasm disas arithmetic.wat a", {"add", "add64"}), ("pyjit-wasm disas absent.wat a", set())])
 def test_completions(folder, words, completions):
     """As bash asks for them."""

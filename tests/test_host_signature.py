@@ -1,5 +1,6 @@
 """wasm.host_function: WAMR's signature strings."""
 import asyncio
+import gc
 import pickle
 
 import pytest
@@ -195,6 +196,47 @@ def test_the_calling_exec_env(load):
       (func (export "f") (param i32) (result i32) (call $f (local.get 0) (i32.const 3))))""", {"m": {"f": host}})
     envs = [wasm.ExecEnv(inst, user_data=number) for number in (10, 20)]
     assert [env.call("f", 1) for env in envs] == [11, 21] and seen == [(env, "abc") for env in envs]
+
+
+IMPORT = '(import "m" "f" (func $f (param i32))) (global (export "own") i32 (i32.const 7))'
+WAYS = {"start": "(func $s (call $f (i32.const 1))) (start $s)", "re-exported": '(export "g" (func $f))',
+        "in a table": '(table (export "t") funcref (elem $f))',
+        "result": '(elem declare func $f) (func (export "r") (result funcref) (ref.func $f))'}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_exec_env_of_an_import_that_python_calls(load, way):
+    """It is that of the instance which imports it, for plain callables too, as long as the function is there."""
+    seen = []
+
+    def look(env):
+        seen.append((env.instance.exports.own.value, wasm.ExecEnv.current() is env))
+
+    @wasm.host_function("(i)", exec_env=True)
+    def with_signature(exec_env, number):
+        look(exec_env)
+
+    for host in (with_signature, lambda number: look(wasm.ExecEnv.current())):
+        inst = load(f"(module {IMPORT} {WAYS[way]})", {"m": {"f": host}})
+        called = {"re-exported": lambda inst: inst.exports.g, "in a table": lambda inst: inst.exports.t[0],
+                  "result": lambda inst: inst.exports.r()}.get(way, lambda inst: None)(inst)
+        del inst
+        gc.collect()
+        if called is not None:
+            called(1)
+    assert seen == [(7, True)] * 2
+
+
+def test_the_exec_env_of_an_import_that_is_the_start_function(load):
+    seen = []
+
+    @wasm.host_function("()", exec_env=True)
+    def host(exec_env):
+        seen.append((exec_env, exec_env.instance))
+
+    imported = '(import "m" "f" (func)) (start 0)'
+    instances = [load(f"(module {imported})", {"m": {"f": host}}) for _ in range(2)]
+    assert [instance for _, instance in seen] == instances and seen[0][0] is not seen[1][0]
 
 
 def test_coroutine_functions(load):

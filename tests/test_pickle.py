@@ -52,7 +52,7 @@ def test_copies_of_a_module_are_the_module(module):
     assert copy.copy(module) is module and copy.deepcopy([module])[0] is module
 
 
-SETTINGS = {"mode": "interp", "memory_bounds": "explicit", "strict_traps": True, "tier_up_threshold": 17,
+SETTINGS = {"mode": "interp", "memory_bounds": "explicit", "tier_up_threshold": 17,
             "background": False, "stack_size": 4096, "legacy_exceptions": False}
 
 

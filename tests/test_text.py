@@ -212,6 +212,33 @@ def test_result_patterns(pattern, accepted, refused):
     assert all(map(expected.matches, accepted)) and not any(map(expected.matches, refused))
 
 
+@pytest.mark.parametrize("pattern", [
+    "(ref.func 0)", "(ref.func $f)", "(ref.i31 1)", "(ref.struct 1)", "(ref.host)", "(ref.extern $x)", "(ref.null 1 2)",
+    "(ref.null x)", '(ref.null "x")', "(i32.const nan:canonical)", "(v128.const i8x16 nan:canonical)", "(i32.const 1 2)",
+    "(ref.func) 1", "(either (ref.func 0))"])
+def test_malformed_result_patterns(pattern):
+    with pytest.raises(ParseError):
+        list(script.parse(f'(assert_return (invoke "f") {pattern})'))
+
+
+@pytest.mark.parametrize("argument", [
+    "(ref.null)", "(ref.null x)", "(ref.extern)", "(ref.func 0)", "(i32.const nan:canonical)"])
+def test_malformed_arguments(argument):
+    with pytest.raises(ParseError):
+        list(script.parse(f'(invoke "f" {argument})'))
+
+
+@pytest.mark.parametrize("command", [
+    '(invoke "f") )', '(get "g" (i32.const 1))', '(register "m" $i $j)', "(module instance $i $m $n)",
+    '(assert_trap (invoke "f"))', '(assert_trap (invoke "f") "x" "y")', '(assert_exception (invoke "f") "x")',
+    '(assert_malformed (invoke "f") "x")', '(assert_unlinkable (get "g") "x")', '(assert_exhaustion (module) "x")',
+    '(assert_return (invoke "f") (i32.const 1) 2)', '(assert_return (module))', "(assert_invalid (module))"])
+def test_malformed_commands(command):
+    """Nothing that a command does not understand is skipped."""
+    with pytest.raises(ParseError):
+        list(script.parse(command))
+
+
 def test_script():
     kinds = [command.kind for command in script.parse("""
         (module definition $M) (module instance $I $M) (register "m" $I)

@@ -45,7 +45,19 @@ def without_names(binary):
      "(table 1 funcref) (elem (offset (i32.const 0)) (ref null func) (ref.null func))"),
     ('(memory 1) (memory $m 1) (data $d (memory $m) (offset (i32.add (i32.const 1) (i32.const 2))) "a" "b")',
      '(memory 1) (memory 1) (data (memory 1) (offset i32.const 1 i32.const 2 i32.add) "ab")'),
+    # as they were before there were several tables and memories
+    ('(memory 1) (data 0 (i32.const 0) "x") (data $d 0x0 (offset i32.const 1) "y")',
+     '(memory 1) (data (i32.const 0) "x") (data (memory 0) (i32.const 1) "y")'),
+    ("(table 1 funcref) (func $f) (elem 0 (i32.const 0) $f 0) (elem $e 0 (offset i32.const 0))",
+     "(table 1 funcref) (func) (elem (i32.const 0) func 0 0) (elem (table 0) (i32.const 0) func)"),
+    ('(memory 1) (memory 1) (data 1 (i32.const 0) "x") (table 1 funcref) (table 1 funcref) (elem 1 (i32.const 0) funcref)',
+     '(memory 1) (memory 1) (data (memory 1) (i32.const 0) "x")'
+     "(table 1 funcref) (table 1 funcref) (elem (table 1) (i32.const 0) funcref)"),
     # types
+    ("(func (type 0) (param $a i64) (local $b i32) local.get $b drop) (func (type 1) (local $c f32) local.get $c drop)"
+     "(func (param i64)) (func (param i32))",
+     "(type (func (param i64))) (type (func (param i32))) (func (type 0) (local i32) local.get 1 drop)"
+     "(func (type 1) (local f32) local.get 1 drop) (func (type 0)) (func (type 1))"),
     ("(type (func (param $x i32) (param) (param $x f32 ) (result i32) (result)))",
      "(type (func (param i32 f32) (result i32)))"),
     ("(type (struct (field) (field $x i8 ) (field i16 (mut i32))))",
@@ -91,7 +103,16 @@ def test_same_module(left, right):
     r'(data "\u{d800}")', r'(data "\u{DfFf}")', r'(data "\u{110000}")', r'(data "\u{}")', r'(data "\u{_1}")',
     r'(export "\u{d800}" (func 0)) (func)', '(func $"")', "(func $)", r'(func $"\ff")', '(data "a""b")',
     "(func (import \"m\" \"n\") nop)", "(rec (func))", "(elem declare)", "(type (struct (field $x i32 i32)))",
-    "(func (param $x i32) (local $x i32))", "(func (block (param $x i32)))", "(func (br_table))", "(@a", "(;"])
+    "(func (param $x i32) (local $x i32))", "(func (block (param $x i32)))",
+    # a name only where there is one item
+    "(func (param i32 $a i64))", "(func (local i32 $a i64))", "(type (struct (field i32 $a i64)))",
+    "(type (func (param i32 $a i64)))", "(tag (param i32 $a i64))", '(import "" "" (func (param i32 $a i64)))',
+    "(func (block (param i32 $a i64)))", '(func (param i32 (@name "a") i64))', '(func (local (@name "a") i32 i64))',
+    '(type (struct (field i32 (@name "a") i64)))',
+    "(table 1 2 shared funcref)", '(import "" "" (table 1 shared funcref))',
+    "(data 0 \"x\")", "(elem 0 func)", "(data $d $m (i32.const 0)) (memory $m 1)",
+    "(func (if (i32.const 0) (@metadata.code.branch_hint 1) (then)))",
+    "(func (type 1) (param i32))", "(func (type 0) (param i64)) (func (param i32))", "(func (br_table))", "(@a", "(;"])
 def test_refused(source):
     with pytest.raises(ParseError):
         assemble(source)

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from .options import FILE, HELP, Command, CommandError, engine_options, mode
+from .options import BOUNDS, FILE, HELP, Command, CommandError, mode
 from .sources import load, naming
 
 # what `codegen.objects` calls the kinds of code, for people
@@ -21,11 +21,11 @@ KINDS = {"unit": "functions of modules", "signature": "trampolines of signatures
     ("pyjit-wasm compile --jobs 4 --bounds explicit *.wasm", "Four processes, and code for `run --bounds explicit`."),))
 @mode("tiered", "For which mode of `run`. tiered: the interpreter and native code of all functions; jit: native code; interp: "
       "the interpreter, and its code of large modules.")
-@engine_options
+@BOUNDS
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N",
               help="How many processes compile. Default: one for each processor.")
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
-def compile(files, mode, jobs, bounds, strict_traps):
+def compile(files, mode, jobs, bounds):
     """Compile modules ahead of time, into the cache on disk.
 
     Nothing is compiled any more when they are then run or embedded in the same mode and with the same settings, by the same
@@ -33,7 +33,7 @@ def compile(files, mode, jobs, bounds, strict_traps):
     """
     from .. import Engine, Module
     from ..precompilation import precompile
-    engine = Engine(mode, memory_bounds=bounds, strict_traps=strict_traps)
+    engine = Engine(mode, memory_bounds=bounds)
     for file in files:
         with naming(file), _progress(file) as progress:
             module = Module(load(file), path=file, engine=engine)

@@ -2,7 +2,7 @@
 import click
 
 from ..errors import LinkError
-from .options import FILE, Command, engine_options
+from .options import BOUNDS, FILE, Command
 from .sources import load, naming, similar
 
 
@@ -70,10 +70,10 @@ def _function_names(ctx, parameter, incomplete):
 @click.option("--threaded", is_flag=True, help="Show the threaded code, what the interpreter runs.")
 @click.option("--ir", is_flag=True, help="Show the LLVM IR, optimised.")
 @click.option("--asm", is_flag=True, help="Show the machine code.")
-@engine_options
+@BOUNDS
 @click.argument("file", type=FILE)
 @click.argument("function", shell_complete=_function_names)
-def disas(file, function, bounds, strict_traps, **wanted):
+def disas(file, function, bounds, **wanted):
     """Show a function in the forms that the tiers give it.
 
     FUNCTION is an index, the name of an export, or a name from the name section. Without --wasm, --threaded, --ir and --asm
@@ -87,7 +87,7 @@ def disas(file, function, bounds, strict_traps, **wanted):
     from ..disassembly import TITLES, disassemble
     from .terminal import show_code
     with naming(file):
-        module = Module(load(file), path=file, engine=Engine(memory_bounds=bounds, strict_traps=strict_traps))
+        module = Module(load(file), path=file, engine=Engine(memory_bounds=bounds))
         forms = [form for form in TITLES if wanted[form]] or TITLES
         try:
             disassembly = disassemble(module, function, forms)

@@ -86,13 +86,6 @@ BOUNDS = click.option("--bounds", type=click.Choice(["guard", "explicit"]), defa
                       help="How memory accesses are checked: by guard pages, or by explicit comparisons.")
 
 
-def engine_options(command):
-    """The options that change what code is made."""
-    strict_traps = click.option("--strict-traps", is_flag=True, help="Let every memory access keep its place and its trap, in "
-                                "innermost loops too, which are slower then.")
-    return BOUNDS(strict_traps(command))
-
-
 def output(text):
     """The option `-o`."""
     return click.option("-o", "--output", type=click.Path(allow_dash=True), metavar="OUT", help=text)

@@ -7,7 +7,7 @@ import click
 from .. import errors
 from ..profiling.switches import TOOLS, perf
 from .deadline import TIMED_OUT, Deadline
-from .options import FILE, MODE, Command, Directory, Size, Variable, engine_options
+from .options import BOUNDS, FILE, MODE, Command, Directory, Size, Variable
 from .sources import load, naming, similar
 
 TRAPPED = 128 + 6       # as a shell reports SIGABRT
@@ -45,7 +45,7 @@ def run_options(command):
             click.option("--perf", type=click.Choice(list(TOOLS)), multiple=True, metavar="TOOL",
                          help="Tell a tool of the system the names of functions: map for perf report, jitdump for "
                          "perf inject --jit and perf annotate, or gdb; repeatable."),
-            engine_options,
+            BOUNDS,
             click.option("--no-cache", is_flag=True, help="Neither use nor fill the cache of compiled code."),
             click.argument("file", type=FILE),
             click.argument("arguments", nargs=-1, type=FILE, metavar="[ARGS]..."))):
@@ -104,7 +104,7 @@ def exit_code(error):
 def _execute(file, arguments, options, deadline, watch):
     from .. import Engine, Module
     perf(**dict.fromkeys(options["perf"], True))
-    engine = Engine(options["mode"], memory_bounds=options["bounds"], strict_traps=options["strict_traps"],
+    engine = Engine(options["mode"], memory_bounds=options["bounds"],
                     cache=not options["no_cache"])
     module = Module(load(file), path=file, engine=engine)
     invoked = options["invoke"]

@@ -11,6 +11,15 @@ class Accesses(Body):
     def mem(self, index):
         return self.word(self.layout.memories[index] + 8)
 
+    def memory_size_local(self, index):
+        """Where the size in bytes of a memory is kept that proofs compare with. It may be an earlier, smaller one."""
+        return self.alloca(f"%bytes{index}", "i64")
+
+    def note_sizes(self):
+        """Behind what may let memories grow."""
+        for index in self.sized:
+            self.store("i64", self.load("i64", self.mem(index), MEM.bytes), self.memory_size_local(index))
+
     def pointer(self, address, memory, offset, size):
         """Checked pointer for an access of `size` bytes."""
         if self.module.mems[memory].addr == I64:
@@ -23,6 +32,14 @@ class Accesses(Body):
             limit = self.load("i64", self.mem(memory), MEM.bytes)
             self.trap(self.let(f"icmp ugt i64 {end}, {limit}"), TRAP_CODE["out of bounds memory access"])
         return self.let(f"getelementptr i8, ptr %mem{memory}, i64 {where}")
+
+    def proven_pointer(self, group, distance, address, offset):
+        """Pointer for an access that cannot trap. LLVM vectorises loops whose pointers advance by a constant, and others where
+        it sees what they are made of."""
+        if not group.step.terms:
+            return self.at(self.load("ptr", self.group_pointer(group)), distance)
+        where = self.wide(address, self.module.mems[group.memory].addr)
+        return self.at(self.let(f"getelementptr i8, ptr %mem{group.memory}, i64 {where}"), offset)
 
     def wide_pointer(self, address, memory, offset, size):
         """`pointer` in a 64-bit memory: always compared with the size, and nothing overflows."""

@@ -1,6 +1,6 @@
 """A function body under construction: operands as SSA names, locals in allocas, traps, instance words."""
 from pyjit_wasm.binary.body import instructions
-from pyjit_wasm.codegen import recurrences
+from pyjit_wasm.codegen import proofs
 from pyjit_wasm.codegen.abi import LETTER, LLVM, letter
 from pyjit_wasm.codegen.conversions import branchless
 from pyjit_wasm.codegen.counting import increment
@@ -20,22 +20,31 @@ def zero(type):
     return "0.0" if type in ("float", "double") else "zeroinitializer" if type == VECTOR else "0"
 
 
-def loop_nesting(body):
-    """For each loop, in order: (the ordinals of the loops around it, whether it contains none)."""
+class Loop:
+    """A loop: the index of its first instruction and of its `end`; the ordinals of the loops around it; whether it is innermost."""
+
+    def __init__(self, first, around):
+        self.first, self.end, self.around, self.innermost = first, None, around, True
+
+
+def find_loops(body):
+    """The Loops of a body, by ordinal."""
     loops, open_blocks = [], []
-    for op, _, _ in body:
+    for index, (op, _, _) in enumerate(body):
         mnemonic = op.mnemonic
         if mnemonic in ("block", "if", "loop", "try_table", "try"):
             ordinal = None
             if mnemonic == "loop":
                 around = tuple(o for o in open_blocks if o is not None)
                 for outer in around:
-                    loops[outer] = (loops[outer][0], False)
+                    loops[outer].innermost = False
                 ordinal = len(loops)
-                loops.append((around, True))
+                loops.append(Loop(index + 1, around))
             open_blocks.append(ordinal)
         elif mnemonic in ("end", "delegate") and open_blocks:
-            open_blocks.pop()
+            ordinal = open_blocks.pop()
+            if ordinal is not None:
+                loops[ordinal].end = index
     return loops
 
 
@@ -49,14 +58,15 @@ class Body(Walk, Text):
         self.funcidx, self.functype = funcidx, unit.module.funcs[funcidx].comp
         self.code = self.module.codes[funcidx - self.module.imported_funcs]
         self.body = branchless(list(instructions(self.module, self.code.start, self.code.end)))
-        self.loops = loop_nesting(self.body)
-        self.straight = {} if self.unit.explicit or self.unit.strict_traps else recurrences.straight_loops(self.body)
+        self.loops = find_loops(self.body)
         self.local_types = [llvm_type(t) for t in self.functype.params]
         self.params = len(self.local_types)
         for count, valtype in self.code.locals:
             self.local_types += [llvm_type(valtype)] * count
+        self.plans = proofs.find(self.module, self.body, self.loops, self.local_types)
+        self.sized = sorted({group.memory for plan in self.plans.values() for group in plan.groups})
+        self.free = None  # the FreeCopy that is being written
         self.allocas, self.fences, self.cold = {}, {}, []
-        self.loads = {}  # name of a loaded value: index of the line that loads it
         self.osr, self.entered = False, []
         self.buffer_frame = None  # in the stack buffer, if they are wanted
         self.throws = False  # whether something reaches the label `throw`

@@ -1,8 +1,12 @@
 """LLVM IR of control instructions: labels are basic blocks, values that branches carry go through allocas."""
-from pyjit_wasm.codegen import buffer_frames, recurrences
+import copy
+
+from pyjit_wasm.codegen import buffer_frames
 from pyjit_wasm.codegen.abi import layout
 from pyjit_wasm.codegen.body import llvm_type
 from pyjit_wasm.codegen.instructions import Instructions
+from pyjit_wasm.codegen.proof_text import Proof
+from pyjit_wasm.codegen.proofs import wide
 from pyjit_wasm.frames.stack import FIRST_LOCAL, header_slots
 from pyjit_wasm.frames.walk import block_type
 from pyjit_wasm.opcodes import TRAP_CODE
@@ -13,14 +17,14 @@ class Control:
     """An open block. `number` names its allocas, `loop` is the loop ordinal or None; `catch` the label where
     what is thrown inside goes on, with the exception in `%exn`, `outer` the one outside of it."""
 
-    __slots__ = ("kind", "number", "height", "params", "results", "loop", "orelse", "innermost", "label", "recurrences",
+    __slots__ = ("kind", "number", "height", "params", "results", "loop", "orelse", "innermost", "label",
                  "catch", "outer", "catches", "next_clause")
 
     def __init__(self, kind, number, height, functype, label):
         self.kind, self.number, self.height, self.label = kind, number, height, label
         self.params = [llvm_type(t) for t in functype.params]
         self.results = [llvm_type(t) for t in functype.results]
-        self.loop = self.orelse = self.recurrences = None
+        self.loop = self.orelse = None
         self.innermost = False
         self.catch = self.outer = self.next_clause = None
         self.catches = ()
@@ -29,6 +33,20 @@ class Control:
     def carried(self):
         """(prefix of the allocas, types) of the values that a branch here carries."""
         return ("p", self.params) if self.kind == "loop" else ("r", self.results)
+
+
+class FreeCopy:
+    """The free copy of a loop (`codegen.proofs`) while it is written: its Plan, its Control, whether its stores and its loads
+    have to stay where they are."""
+
+    def __init__(self, plan, control, compared):
+        self.plan, self.control, self.places = plan, control, plan.places
+        self.keeps_stores = plan.exact_accesses
+        self.keeps_loads = plan.exact_accesses and compared
+
+    def left_by(self, control):
+        """Whether a branch to a block leaves the loop."""
+        return control.number < self.control.number
 
 
 class ControlFlow(Instructions):
@@ -60,18 +78,64 @@ class ControlFlow(Instructions):
     def loop(self, op, imm):
         control = self.open("loop", block_type(self.module, imm))
         control.loop, self.loops_count = self.loops_count, self.loops_count + 1
-        control.innermost = self.loops[control.loop][1]
+        control.innermost = self.loops[control.loop].innermost
         self.carry(control, ("p", control.params))
-        if control.loop in self.straight and not control.params:
-            control.recurrences = recurrences.find(self.body, self.straight[control.loop], self.local_types,
-                                                   self.unit.bounded_memories)
-            self.start_pointers(control)
-        self.do(f"br label %{control.label}")
+        plan = self.plans.get(control.loop)
+        start = f"{control.label}.proof" if plan else control.label
+        self.do(f"br label %{start}")
         if self.copy == "a.":
-            self.enter_loop(control)
+            self.enter_loop(control, start)
+        if plan:
+            self.label(start)
+            self.forget(control)
+            self.free_copy(control, plan)
         self.label(control.label)
         self.forget(control)
         self.push_carried(control.number, "p", control.params)
+
+    def free_copy(self, control, plan):
+        """The proof at a loop's entry, and the copy that runs if it holds. What follows is the other copy."""
+        proven, pointers = Proof(self, plan).write()
+        free, exact = f"{control.label}.free", f"{control.label}.exact"
+        self.branch(proven, free, exact)
+        before = self.copy, self.stack[:], self.controls_count
+        self.copy += "f."
+        self.label(free)
+        self.begin_copy(free=True)
+        inner = copy.copy(control)
+        inner.label = f"{self.copy}L{control.number}"
+        self.free = FreeCopy(plan, inner, self.compares(plan))
+        for group, pointer in zip(plan.groups, pointers):
+            if pointer:
+                self.store("ptr", pointer, self.group_pointer(group))
+        self.controls[-1] = inner
+        self.do(f"br label %{inner.label}")
+        self.label(inner.label)
+        self.forget(inner)
+        self.visit(self.span(plan.first, plan.end))
+        if not self.dead:
+            self.carry(inner, ("r", inner.results))
+            self.fence_memory()
+            self.do(f"br label %{self.end_label(control)}")
+        self.dead, self.free, self.controls[-1] = 0, None, control
+        self.copy, self.stack, self.controls_count = before
+        self.label(exact)
+        self.begin_copy(free=False)
+        self.do(f"br label %{control.label}")
+
+    def begin_copy(self, free):
+        """Before the first iteration of a copy of a loop."""
+        if free:
+            self.fence_memory()
+
+    def compares(self, plan):
+        """Whether a loop has accesses that compare their address with the memory's size."""
+        return self.unit.explicit or any(wide(self.module, memory) for memory in plan.memories)
+
+    def fence_memory(self):
+        """Between a free copy and what is around it: stores before are done, loads behind are not begun. LLVM takes it for
+        code that may look at all of memory."""
+        self.do('call void asm sideeffect "", "~{memory}"()')
 
     def share_stack(self, control):
         """In a loop entry, operands below a block go through allocas: it may hold a loop that is entered."""
@@ -87,7 +151,7 @@ class ControlFlow(Instructions):
             if value.startswith("%"):
                 self.stack[index] = (type, self.load(type, f"%s{control.number}.{index}"))
 
-    def enter_loop(self, control):
+    def enter_loop(self, control, start):
         """Where execution starts: take locals and operands out of the interpreter's frame."""
         self.label(f"osr.{control.loop}")
         self.entered.append(control.loop)
@@ -100,9 +164,7 @@ class ControlFlow(Instructions):
             end = self.from_frame(operands, [(type, value.startswith("%") and f"%s{outer.number}.{index}")
                                              for index, (type, value) in enumerate(self.stack[:outer.height])])
         self.from_frame(end, [(type, f"%p{control.number}.{index}") for index, type in enumerate(control.params)])
-        if control.recurrences:
-            self.start_pointers(control)
-        self.do(f"br label %{control.label}")
+        self.do(f"br label %{start}")
 
     def from_frame(self, place, values):
         """Copy values, (type, alloca or False) each, that lie from byte offset `place` on; where they end."""
@@ -112,24 +174,16 @@ class ControlFlow(Instructions):
                 self.store(type, self.load(type, "%frame", place + offset), alloca)
         return place + size
 
-    def start_pointers(self, control):
-        """Before the first iteration: the pointer of each group of accesses."""
-        for group in control.recurrences.groups:
-            address = str(group.constant)
-            for index in group.locals:
-                address = self.let(f"add i32 {address}, {self.load('i32', self.local(index))}")
-            base = self.let(f"ptrtoint ptr %mem{group.memory} to i64")
-            start = self.let(f"add i64 {base}, {self.wide(address)}")
-            self.store("ptr", self.let(f"inttoptr i64 {start} to ptr"), self.group_pointer(control, group))
+    def group_pointer(self, group):
+        """Where the pointer of a group of accesses is kept."""
+        return self.alloca(f"%g{self.free.control.number}.{group.number}", "ptr")
 
-    def group_pointer(self, control, group):
-        return self.alloca(f"%g{control.number}.{group.number}", "ptr")
-
-    def step_pointers(self, control):
-        """At the back edge."""
-        for group in control.recurrences.groups:
-            place = self.group_pointer(control, group)
-            self.store("ptr", self.let(f"getelementptr i8, ptr {self.load('ptr', place)}, i64 {group.step}"), place)
+    def step_pointers(self):
+        """Before the next iteration of a free copy."""
+        for group in self.free.plan.groups:
+            if not group.step.terms and group.step.constant:
+                place, step = self.group_pointer(group), group.step.signed
+                self.store("ptr", self.let(f"getelementptr i8, ptr {self.load('ptr', place)}, i64 {step}"), place)
 
     def if_(self, op, imm):
         condition = self.condition()
@@ -186,12 +240,20 @@ class ControlFlow(Instructions):
 
     def jump(self, control):
         self.carry(control, control.carried)
+        self.before_branch(control)
         self.do(f"br label %{self.target(control)}")
+
+    def before_branch(self, control):
+        """What a branch out of a free copy does, or back to its start."""
+        if self.free and self.free.left_by(control):
+            self.fence_memory()
+        elif self.free and control is self.free.control:
+            self.step_pointers()
 
     def target(self, control):
         """The label of a branch target; in the first copy of a loop entry, back edges of loops with loops
         inside lead into the second copy."""
-        if self.copy == "a." and control.kind == "loop" and not control.innermost:
+        if self.copy.startswith("a.") and control.kind == "loop" and not control.innermost:
             return "b." + control.label[2:]
         return control.label
 
@@ -201,15 +263,15 @@ class ControlFlow(Instructions):
 
     def br_if(self, op, imm):
         condition = self.condition()
-        control = self.controls[-1 - imm]
-        if control.recurrences:
-            self.step_pointers(control)
-        self.jump_if(condition, control)
+        self.jump_if(condition, self.controls[-1 - imm])
 
     def jump_if(self, condition, control):
         """Branch if the i1 `condition` holds."""
         go_on = self.new_label("on")
-        if control.carried[1]:
+        if self.free and self.offset == self.free.plan.last_branch and control is self.free.control:
+            self.step_pointers()    # a loop of one block is what LLVM likes best; behind it nobody uses them
+            self.branch(condition, self.target(control), go_on)
+        elif control.carried[1] or self.free and (self.free.left_by(control) or control is self.free.control):
             taken = self.new_label("taken")
             self.branch(condition, taken, go_on)
             self.label(taken)

@@ -5,7 +5,7 @@ Frames live on the machine stack; `env` and `inst` are the first parameters of e
 
 Where LLVM is not WebAssembly:
 - an unused load would be deleted with its trap, and stores moved across trapping loads: accesses are
-  volatile except in innermost loops, where that would forbid vectorisation (`strict_traps`: everywhere);
+  volatile, except in loops that were proven not to trap before they are entered (`codegen.proofs`);
 - `x * 1.0`, `x + -0.0` and the like are folded to x and lose the quieting of NaNs: such constants are
   hidden behind `llvm.arithmetic.fence`;
 - nothing is marked `mustprogress` or `willreturn`: endless loops are legal;
@@ -20,7 +20,7 @@ from pyjit_wasm.frames.stack import header_slots
 from pyjit_wasm.frames.walk import RULES
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.counts import runs
-from pyjit_wasm.runtime.layout import EXEC_ENV, INSTANCE_COUNTS
+from pyjit_wasm.runtime.layout import EXEC_ENV, INSTANCE_COUNTS, MEM
 from pyjit_wasm.types import FuncType
 
 IMPLEMENTED = frozenset(RULES)
@@ -66,7 +66,7 @@ class Function(Exceptions):
         self.begin_frame()
         frame_lines, self.lines = self.lines, []
         self.walk("a.")
-        if not all(innermost for _, innermost in self.loops):
+        if not all(loop.innermost for loop in self.loops):
             self.walk("b.")
         self.label("return")
         types, first = [llvm_type(t) for t in self.functype.results], -8 * header_slots(self.functype)
@@ -129,6 +129,13 @@ class Function(Exceptions):
         for memory in range(len(self.module.mems)):
             lines.append(f"  %mem{memory}.p = getelementptr i8, ptr %inst, i64 {self.layout.memories[memory]}")
             lines.append(f"  %mem{memory} = load ptr, ptr %mem{memory}.p, !invariant.load !1")
+        for memory in self.sized:
+            place = self.layout.memories[memory] + 8
+            lines += [f"  %object{memory}.p = getelementptr i8, ptr %inst, i64 {place}",
+                      f"  %object{memory} = load ptr, ptr %object{memory}.p, !invariant.load !1",
+                      f"  %size{memory}.p = getelementptr i8, ptr %object{memory}, i64 {MEM.bytes}",
+                      f"  %size{memory} = load i64, ptr %size{memory}.p",
+                      f"  store i64 %size{memory}, ptr {self.memory_size_local(memory)}"]
         if self.unit.variant:
             lines.append(f"  %counts.p = getelementptr i8, ptr %inst, i64 {INSTANCE_COUNTS}")
             lines.append("  %counts = load ptr, ptr %counts.p, !invariant.load !1")
@@ -143,11 +150,16 @@ class Function(Exceptions):
             self.label(copy + "begin")
         self.open("func", FuncType((), self.functype.results))
         self.controls[0].label, self.controls[0].catch = "return", "throw"
-        self.visit(self.counted_runs() if self.unit.variant == OPCODES else self.body)
+        self.visit(self.span(0, len(self.body)))
 
-    def counted_runs(self):
-        """The body; where a straight run of instructions begins, that is counted first."""
-        for begins, *instruction in runs(self.body):
+    def span(self, first, end):
+        """A part of the body. If instructions are counted, each straight run of them is counted first."""
+        if self.unit.variant != OPCODES:
+            return self.body[first:end]
+        return self._counted(list(runs(self.body))[first:end])
+
+    def _counted(self, instructions):
+        for begins, *instruction in instructions:
             if begins and not self.dead:
                 self.tally(self.unit.counters.run(instruction[2]))
             yield instruction

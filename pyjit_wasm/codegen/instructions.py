@@ -81,42 +81,25 @@ class Instructions(Accesses):
         values = [self.pop() for _ in op.params[1:]][::-1]
         if op.atomic:
             self.aligned(op, offset)
-        pointer = self.recurrent() or self.pointer(self.stack[-1][1], memory, offset, op.access)
-        self.stack.pop()
-        place = len(self.lines)  # of the load
-        result = rows.emit_access(self, op, pointer, values, self.volatile(), self.here(), lane)
+        address = self.pop()
+        if self.free and self.offset in self.free.places:
+            pointer = self.proven_pointer(*self.free.places[self.offset], address, offset)
+            volatile = self.free.keeps_loads if op.results else self.free.keeps_stores
+        else:
+            pointer, volatile = self.pointer(address, memory, offset, op.access), True
+        result = rows.emit_access(self, op, pointer, values, volatile, self.here(), lane)
         if op.results:
             type = llvm_type(op.results[0])
-            if type in ("float", "double", VECTOR) and self.volatile():
+            if type in ("float", "double", VECTOR) and volatile:
                 # LLVM would make it a masked load, which does not trap, if it is selected later
                 result = self.let(f"freeze {type} {result}{self.here()}")
-            if not op.atomic:
-                self.loads[result] = place
             self.push(type, result)
-
-    def recurrent(self):
-        """The pointer for the current access if it is part of a recurrence, else None."""
-        control = self.controls[-1]
-        if control.recurrences and self.offset in control.recurrences.places:
-            group, distance = control.recurrences.places[self.offset]
-            return self.at(self.load("ptr", self.group_pointer(control, group)), distance)
-        return None
-
-    def volatile(self):
-        """Whether an access here must keep its place and its trap."""
-        if self.unit.strict_traps:
-            return True
-        loops = [c for c in self.controls if c.kind == "loop"]
-        return not (loops and loops[-1].innermost)
 
     def nop(self, op, imm):
         pass
 
     def drop(self, op, imm):
-        load = self.loads.get(self.pop())
-        if load is not None:  # LLVM would delete a load without a use, and its trap
-            line = self.lines[load].replace("load volatile ", "load ")
-            self.lines[load] = line.replace("load ", "load volatile ")
+        self.pop()
 
     def condition(self):
         """The i1 of an i32 operand."""
@@ -144,11 +127,14 @@ class Instructions(Accesses):
         return self.at("%inst", self.layout.globals[index])
 
     def global_get(self, op, imm):
-        type = llvm_type(self.module.globals[imm].valtype)
-        self.push(type, self.load(type, self.global_cell(imm)))
+        globaltype = self.module.globals[imm]
+        type = llvm_type(globaltype.valtype)
+        kept = globaltype.mutable and not self.free and any(control.kind == "loop" for control in self.controls)
+        self.push(type, self.load(type, self.global_cell(imm), volatile=kept))
 
     def global_set(self, op, imm):
-        self.store(llvm_type(self.module.globals[imm].valtype), self.pop(), self.global_cell(imm))
+        # in a loop that never ends it would be put off for ever
+        self.store(llvm_type(self.module.globals[imm].valtype), self.pop(), self.global_cell(imm), volatile=not self.free)
 
     def arguments(self, functype, native=True):
         """Pop arguments and pass them in the native calling convention, or all as LLVM likes best; text
@@ -166,6 +152,7 @@ class Instructions(Accesses):
         if self.buffer_frame:
             buffer_frames.note(self, self.buffer_frame)
         values = take_results(self, types, f"call {callee}{self.here()}")
+        self.note_sizes()
         if self.unit.status:
             self.thrown_if(values.pop())
         for type, value in zip(types, values):
@@ -275,6 +262,7 @@ class Instructions(Accesses):
         pages = self.wide(self.pop(), memtype.addr)
         memory = self.let(f"ptrtoint ptr {self.mem(imm)} to i64")
         self.push_size(memtype, self.service("memory_grow", memory, pages))
+        self.note_sizes()
 
     def three(self, *types):
         """The operands (d, s, n) of a copy or init, of these address types, as text of i64."""

@@ -46,11 +46,11 @@ class Text:
         """The pointer `base + offset`; offset an int or the name of an i64."""
         return base if offset == 0 else self.let(f"getelementptr i8, ptr {base}, i64 {offset}")
 
-    def load(self, type, base, offset=0, suffix=""):
-        return self.let(f"load {type}, ptr {self.at(base, offset)}{alignment(type)}{suffix}")
+    def load(self, type, base, offset=0, suffix="", volatile=False):
+        return self.let(f"load {'volatile ' * volatile}{type}, ptr {self.at(base, offset)}{alignment(type)}{suffix}")
 
-    def store(self, type, value, base, offset=0):
-        self.do(f"store {type} {value}, ptr {self.at(base, offset)}{alignment(type)}")
+    def store(self, type, value, base, offset=0, volatile=False):
+        self.do(f"store {'volatile ' * volatile}{type} {value}, ptr {self.at(base, offset)}{alignment(type)}")
 
     def branch(self, condition, then, otherwise):
         self.do(f"br i1 {condition}, label %{then}, label %{otherwise}")

@@ -9,21 +9,23 @@ offset in the module, the subprogram's name the function index, inlining include
 """
 from pyjit_wasm.codegen.abi import LLVM, STATUS, formal, letter, result_type, take_parameters
 from pyjit_wasm.codegen.text import COLD, Function
-from pyjit_wasm.config import MAX_GUARDED_PAGES, PLAIN
+from pyjit_wasm.config import PLAIN
 from pyjit_wasm.runtime.counts import Places
-from pyjit_wasm.types import I32, MemType
 
 ENTRY, LOOP = OUTER = "entry", "batch"  # subprograms that are no wasm function of their own
 
 _DECLARATIONS = """
 declare ptr @llvm.frameaddress.p0(i32)
 declare i64 @llvm.umin.i64(i64, i64)
+declare i64 @llvm.umax.i64(i64, i64)
+declare i64 @llvm.smin.i64(i64, i64)
+declare i64 @llvm.smax.i64(i64, i64)
 declare float @llvm.arithmetic.fence.f32(float)
 declare double @llvm.arithmetic.fence.f64(double)
 declare <2 x double> @llvm.arithmetic.fence.v2f64(<2 x double>)
 """
 _ATTRIBUTES = """
-attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" }
+attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" "no-builtins" }
 attributes #1 = { cold noreturn nounwind nomerge }
 attributes #2 = { cold nounwind nomerge }
 """
@@ -46,23 +48,19 @@ _LARGE_FRAME = 512  # locals
 class Unit:
     """What to compile. `members`: funcidx of the functions; `entries`: those called from elsewhere;
     `osr`: those whose loops running calls enter; `batches`: those called for arrays; `explicit`: bounds checks instead
-    of guard pages. `bounded_memories`: those of 32 bits whose last page is never accessible; `status`: functions
-    return one (`codegen.statuses`); `variant`: what is counted, at the places `counters`; `dump_call_stack`: frames in
+    of guard pages; `status`: functions return one (`codegen.statuses`); `variant`: what is counted, at the places `counters`; `dump_call_stack`: frames in
     the stack buffer too; `notes_throws`: whether exceptions are to have their stack in Python's tracebacks."""
 
-    def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False, strict_traps=False,
+    def __init__(self, module, layout, facts, members, entries, osr=(), explicit=False,
                  status=False, batches=(), variant=PLAIN, dump_call_stack=False, notes_throws=True):
         self.module, self.layout, self.facts = module, layout, facts
         self.members, self.entries, self.osr = frozenset(members), sorted(entries), sorted(osr)
         self.batches = sorted(batches)
-        self.explicit, self.strict_traps, self.status, self.variant = explicit, strict_traps, status, variant
+        self.explicit, self.status, self.variant = explicit, status, variant
         self.dump_call_stack, self.notes_throws = dump_call_stack, notes_throws and status
         self.counters = Places(module) if variant else None
         tails = facts.tail_calls
         self.convention, self.tail = ("tailcc", "musttail ") if tails else ("fastcc", "")
-        imported = sum(1 for i in module.imports if isinstance(i.type, MemType))
-        self.bounded_memories = {i for i, m in enumerate(module.mems)
-                                 if i >= imported and m.addr == I32 and m.limits.min <= MAX_GUARDED_PAGES}
         self.metadata, self.scopes, self.locations = [], {}, {}
 
     def scope(self, name, line):
@@ -106,7 +104,7 @@ class Unit:
 
     def identity(self):
         """What, besides the module, decides the code: part of the cache key."""
-        return repr((self.plan, self.explicit, self.strict_traps, self.variant, self.dump_call_stack, self.notes_throws))
+        return repr((self.plan, self.explicit, self.variant, self.dump_call_stack, self.notes_throws))
 
     def source(self):
         """IR text. What it takes to write it is imported here: a warm start does without."""

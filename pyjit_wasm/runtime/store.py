@@ -59,8 +59,6 @@ class MemoryInst(_Owner):
         if type.limits.min > limit:
             raise MemoryError(f"cannot allocate a memory of {type.limits.min} pages")
         self.type, self.guarded, self.ownership = type, guarded and type.addr == I32, None
-        if self.guarded and type.limits.min <= config.MAX_GUARDED_PAGES:
-            limit = min(limit, config.MAX_GUARDED_PAGES)
         room = config.MEMORY_RESERVATION if self.guarded else max(limit * _PAGE, _MACHINE_PAGE)
         self.reserved = config.GUARD_BELOW + room
         self.start = _reserve_memory(self.reserved)
@@ -210,11 +208,12 @@ host_functions = weakref.WeakValueDictionary()     # by the address of their FUN
 class HostFunc(_Owner):
     """A function instance made from something outside: `host` is the address called, `keep` whatever
     must live as long (a Python callable, a C function pointer object), `python` which of the two, `passed` the functions
-    that it returned. `layout`: FUNC, or a struct that begins with it."""
+    that it returned. `importer`: weak reference to the ModuleInstance it was made for, None if it was made for none.
+    `layout`: FUNC, or a struct that begins with it."""
 
     def __init__(self, deftype, entry, ip, host, keep, python, layout=FUNC):
         super().__init__(layout)
-        self.deftype, self.keep, self.python, self.public = deftype, keep, python, None
+        self.deftype, self.keep, self.python, self.public, self.importer = deftype, keep, python, None, None
         self.passed = {}
         _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host, 0, 0)
         host_functions[self.address] = self

@@ -31,9 +31,7 @@ def _custom_section(tokens, annotation):
     if rest[:1] == ["("]:
         placement = _placement(tokens, annotation, rest)
         rest = rest[4:]
-    if not all(text[0] == '"' for text in rest):
-        raise _error(tokens, annotation, "unexpected token")
-    return title, placement, encode.custom_section(title, b"".join(decode_string(text) for text in rest))
+    return title, placement, encode.custom_section(title, _strings(tokens, annotation, rest))
 
 
 def _placement(tokens, annotation, texts):
@@ -56,7 +54,7 @@ def branch_hint(tokens):
     keyword = tokens.peek(1) if tokens.peek() == "(" else tokens.peek()
     if keyword not in BRANCHES:
         raise _error(tokens, found[0], "invalid target")
-    return b"".join(decode_string(text) for text in found[0].contents)
+    return _strings(tokens, found[0], found[0].contents)
 
 
 def branch_hint_section(hints):
@@ -86,6 +84,13 @@ def _name(tokens, annotation, if_missing):
     if name is None:
         raise _error(tokens, annotation, "malformed UTF-8 encoding")
     return name
+
+
+def _strings(tokens, annotation, texts):
+    """The bytes of string literals, concatenated."""
+    if not all(text[0] == '"' for text in texts):
+        raise _error(tokens, annotation, "unexpected token")
+    return b"".join(decode_string(text) for text in texts)
 
 
 def _error(tokens, annotation, message):

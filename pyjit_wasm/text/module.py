@@ -21,10 +21,11 @@ TAG_ATTRIBUTE = b"\0"
 
 
 class ModuleAssembler:
-    """Assembles the fields that come next in `tokens`, up to a closing parenthesis or the end."""
+    """Assembles the fields that come next in `tokens`, up to a closing parenthesis or the end. For
+    `foreseen` see `Types`."""
 
-    def __init__(self, tokens, identifier=None):
-        self.tokens, self.types = tokens, Types(tokens)
+    def __init__(self, tokens, identifier=None, foreseen=None):
+        self.tokens, self.types = tokens, Types(tokens, foreseen)
         self.spaces = {kind: Space(kind) for kind in (*EXTERNAL_KINDS, "elem", "data")}
         self.spaces["type"] = self.types.space
         self.name = identifier and identifier[1:]
@@ -208,7 +209,7 @@ class ModuleAssembler:
     def define_memory(self, index):
         addr = self.address_type()
         if not self.tokens.open("data"):
-            self.sections["memory"].append(self.limits(addr))
+            self.sections["memory"].append(self.memory_type(addr))
             return
         contents = self.tokens.strings()
         self.tokens.close()
@@ -237,11 +238,13 @@ class ModuleAssembler:
         return encode.uleb(self.types.use(Space("local")))
 
     def table_type(self, addr=None):
-        bounds = self.limits(addr or self.address_type())
+        addr = addr or self.address_type()
+        bounds = encode.limits(*self.limits(), addr)
         return self.types.reference_type() + bounds
 
-    def memory_type(self):
-        return self.limits(self.address_type())
+    def memory_type(self, addr=None):
+        addr = addr or self.address_type()
+        return encode.limits(*self.limits(), addr, self.tokens.take("shared"))
 
     def global_type(self):
         if not self.tokens.open("mut"):
@@ -256,10 +259,10 @@ class ModuleAssembler:
     def address_type(self):
         return self.tokens.next() if self.tokens.peek() in ("i32", "i64") else "i32"
 
-    def limits(self, addr):
+    def limits(self):
+        """Minimum, and maximum or None."""
         minimum = self.tokens.natural(64)
-        maximum = self.tokens.natural(64) if self.tokens.at_natural() else None
-        return encode.limits(minimum, maximum, addr, self.tokens.take("shared"))
+        return minimum, self.tokens.natural(64) if self.tokens.at_natural() else None
 
     # the result
 
@@ -309,11 +312,23 @@ _SEGMENTS = {"elem": segments.elem, "data": segments.data}
 _INLINE_SEGMENTS = {"table": "elem", "memory": "data"}
 
 
+def assemble_fields(tokens, identifier=None):
+    """The binary of a module with the fields that come next. What uses a type by its number before it is there
+    is understood in a second go."""
+    start, written = tokens.position, dict(tokens.annotations)
+    first = ModuleAssembler(tokens, identifier)
+    binary = first.assemble()
+    if not first.types.forward:
+        return binary
+    tokens.position, tokens.annotations = start, written
+    return ModuleAssembler(tokens, identifier, first.types.signatures).assemble()
+
+
 def assemble(source):
     """The binary of a module in text, `(module ...)` or only its fields; `source` is str or bytes."""
     tokens = lex(source)
     enclosed = tokens.open("module")
-    binary = ModuleAssembler(tokens, tokens.identifier() if enclosed else None).assemble()
+    binary = assemble_fields(tokens, tokens.identifier() if enclosed else None)
     if enclosed:
         tokens.close()
     tokens.expect("")

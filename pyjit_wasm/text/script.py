@@ -1,6 +1,6 @@
 """Test scripts (.wast): modules, actions on them and assertions about them."""
 from pyjit_wasm.text.lexer import lex
-from pyjit_wasm.text.module import FIELDS, ModuleAssembler, assemble
+from pyjit_wasm.text.module import FIELDS, assemble, assemble_fields
 from pyjit_wasm.text.values import patterns, value
 
 
@@ -31,7 +31,7 @@ class ModuleSource:
         tokens = self.tokens
         tokens.position = self.start
         if self.form == "text":
-            binary = ModuleAssembler(tokens, self.identifier).assemble()
+            binary = assemble_fields(tokens, self.identifier)
             if tokens.peek() not in (")", ""):
                 raise tokens.unexpected()
             return binary
@@ -58,9 +58,10 @@ def parse(source):
     while tokens.peek():
         start = tokens.starts[tokens.position]
         line, counted = line + tokens.source.count("\n", counted, start), start
-        after = tokens.closing.get(tokens.position, 0) + 1
-        yield command(tokens, line)
-        tokens.position = after
+        parsed = command(tokens, line)
+        after = tokens.position
+        yield parsed
+        tokens.position = after   # modules are assembled from the same tokens
 
 
 def command(tokens, line):
@@ -69,7 +70,9 @@ def command(tokens, line):
     if parse_rest is None:
         raise tokens.unexpected()
     kind = tokens.next()
-    return parse_rest(tokens, kind, line)
+    parsed = parse_rest(tokens, kind, line)
+    tokens.close()
+    return parsed
 
 
 # commands from their keyword on
@@ -81,11 +84,13 @@ def module_command(tokens, kind, line):
 
 
 def module(tokens):
-    """A module after its keyword; its contents are skipped later."""
+    """A module from behind its keyword to its closing parenthesis; its contents are read when they are wanted."""
+    closing = tokens.closing[tokens.position - 2]
     definition = tokens.take("definition")
     identifier = tokens.identifier()
     form = tokens.next() if tokens.peek() in ("binary", "quote") else "text"
-    return ModuleSource(identifier, form, definition, tokens, tokens.position)
+    start, tokens.position = tokens.position, closing
+    return ModuleSource(identifier, form, definition, tokens, start)
 
 
 def register(tokens, kind, line):
@@ -101,19 +106,37 @@ def assert_return(tokens, kind, line):
     return Command(kind, line, enclosed_action(tokens), tuple(patterns(tokens)))
 
 
-def assertion(tokens, kind, line):
-    """An assertion that an action or a module fails with a message, which `assert_exception` lacks."""
-    after = tokens.closing.get(tokens.position, 0) + 1
-    subject = module(tokens) if tokens.open("module") else enclosed_action(tokens)
-    tokens.position = after
-    return Command(kind, line, subject, tokens.name() if tokens.peek() != ")" else "")
+def assert_exception(tokens, kind, line):
+    """There is no message."""
+    return Command(kind, line, enclosed_action(tokens), "")
+
+
+def failing_action(tokens, kind, line):
+    return Command(kind, line, enclosed_action(tokens), tokens.name())
+
+
+def failing_module(tokens, kind, line):
+    return Command(kind, line, enclosed_module(tokens), tokens.name())
+
+
+def assert_trap(tokens, kind, line):
+    """An action, or a module whose instantiation traps."""
+    return (failing_module if tokens.at_open("module") else failing_action)(tokens, kind, line)
 
 
 _COMMANDS = {"module": module_command, "register": register, "invoke": action_command, "get": action_command,
-             "assert_return": assert_return,
-             **{f"assert_{failure}": assertion for failure in (
-                 "trap", "exhaustion", "exception", "unlinkable", "malformed", "malformed_custom", "invalid",
-                 "invalid_custom")}}
+             "assert_return": assert_return, "assert_trap": assert_trap, "assert_exception": assert_exception,
+             "assert_exhaustion": failing_action,
+             **{f"assert_{failure}": failing_module for failure in (
+                 "unlinkable", "malformed", "malformed_custom", "invalid", "invalid_custom")}}
+
+
+def enclosed_module(tokens):
+    tokens.expect("(")
+    tokens.expect("module")
+    subject = module(tokens)
+    tokens.close()
+    return subject
 
 
 def enclosed_action(tokens):
@@ -129,6 +152,6 @@ def action(tokens):
         raise tokens.unexpected()
     kind, instance, name = tokens.next(), tokens.identifier(), tokens.name()
     arguments = []
-    while tokens.peek() != ")":
+    while kind == "invoke" and tokens.peek() != ")":
         arguments.append(value(tokens))
     return Action(kind, instance, name, arguments)

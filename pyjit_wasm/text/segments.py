@@ -34,21 +34,23 @@ def elem(module):
     tokens = module.tokens
     if tokens.take("declare"):
         return elem_segment(NOT_ACTIVE | EXPLICIT, 0, b"", *elem_list(module))
-    if not tokens.at_open("table") and not at_offset(tokens):
+    if not tokens.at_natural() and not at_offset(tokens):
         return elem_segment(NOT_ACTIVE, 0, b"", *elem_list(module))
+    may_abbreviate = not tokens.at_open("table")
     table = target(module, "table")
     head = offset(module)
-    abbreviated = table is None and (tokens.at_index() or tokens.peek() == ")")
+    abbreviated = may_abbreviate and (tokens.at_index() or tokens.peek() == ")")
     items = (None, function_indices(module)) if abbreviated else elem_list(module)
-    return elem_segment(0, table or 0, head, *items)
+    return elem_segment(0, table, head, *items)
 
 
 def target(module, kind):
-    """The index in `(table x)` or `(memory x)`, None where that is absent."""
-    if not module.tokens.open(kind):
-        return None
-    index = module.spaces[kind].index(module.tokens)
-    module.tokens.close()
+    """The index in `(table x)` or `(memory x)`, 0 where that is absent. Older texts write the number alone."""
+    tokens = module.tokens
+    if not tokens.open(kind):
+        return tokens.natural() if tokens.at_natural() else 0
+    index = module.spaces[kind].index(tokens)
+    tokens.close()
     return index
 
 
@@ -113,9 +115,9 @@ def inline_elem(module, table, addr, reftype):
 def data(module):
     """The field `(data ...)` after its identifier."""
     tokens = module.tokens
-    if tokens.peek() != "(":
+    if not tokens.at_natural() and tokens.peek() != "(":
         return b"\1" + encode.sized(tokens.strings())
-    memory = target(module, "memory") or 0
+    memory = target(module, "memory")
     return active_data(memory, offset(module), tokens.strings())
 
 

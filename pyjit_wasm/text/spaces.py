@@ -10,6 +10,11 @@ class Space:
     def __init__(self, kind):
         self.kind, self.indices, self.names, self.count = kind, {}, {}, 0
 
+    @staticmethod
+    def name_follows(tokens):
+        """Whether an identifier or a `(@name ...)` comes next."""
+        return tokens.peek()[:1] == "$" or bool(tokens.annotations) and tokens.is_annotated("name")
+
     def bind(self, tokens):
         """The index of a new item, whose identifier may come next."""
         index = self.anonymous()

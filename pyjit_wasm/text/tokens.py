@@ -114,6 +114,9 @@ class Tokens:
         self.position += 1
         return name
 
+    def is_annotated(self, name):
+        return any(annotation.name == name for annotation in self.annotations.get(self.position, ()))
+
     def annotated(self, name):
         """The annotations of this name before the next token."""
         here = self.annotations.get(self.position)

@@ -16,13 +16,17 @@ class Types:
 
     `signatures` and `fields` have for every type index a signature and a Space of fields, or None;
     `plain` maps signatures to the least index of a type that is that function type and nothing else.
+
+    Types that type uses define come last, so one may be used by its number before it is there: `forward`
+    notes that. Who assembles the module once more then knows its signatures: those `foreseen`.
     """
 
-    def __init__(self, tokens):
+    def __init__(self, tokens, foreseen=None):
         self.tokens = tokens
         self.space = Space("type")
         self.entries, self.signatures, self.fields = [], [], []
         self.plain = {}
+        self.foreseen, self.forward = foreseen, False
 
     # definitions
 
@@ -130,27 +134,25 @@ class Types:
         return self.one_of(encode.HEAP_TYPES) or encode.sleb(self.space.index(self.tokens))
 
     def named(self, space, parse):
-        """The rest of `(param ...)`, `(local ...)`, `(field ...)`: one item with an identifier or many
-        without; their types as a list."""
+        """The rest of `(param ...)`, `(local ...)`, `(field ...)`: one item with a name or many without; their
+        types as a list."""
         tokens, types = self.tokens, []
-        if tokens.peek()[:1] == "$":
+        if space.name_follows(tokens):
             space.bind(tokens)
             types.append(parse())
         else:
             while tokens.peek() != ")":
-                space.bind(tokens)
+                space.anonymous()
                 types.append(parse())
         tokens.close()
         return types
 
     def signature(self, params=None):
-        """`(param ...)* (result ...)*`; parameters are bound in the Space `params` if there is one."""
+        """`(param ...)* (result ...)*`; parameters are bound in the Space `params`, and without one have no names."""
         tokens = self.tokens
         parameters, results = [], []
         while tokens.open("param"):
-            if params is None and tokens.peek()[:1] == "$":
-                raise tokens.unexpected()
-            parameters += self.named(Space("local") if params is None else params, self.value_type)
+            parameters += self.list_to_close() if params is None else self.named(params, self.value_type)
         while tokens.open("result"):
             results += self.list_to_close()
         if tokens.at_open("param"):
@@ -172,14 +174,23 @@ class Types:
         index = self.space.index(tokens)
         tokens.close()
         signature = self.signature(params)
-        declared = self.signatures[index] if index < len(self.signatures) else ((), ())
-        if signature != ((), ()) and signature != declared:
-            known = index < len(self.signatures)
-            raise tokens.error("inline function type" if known else "unknown type", at)
-        if signature == ((), ()) and params is not None and declared:
-            for _ in declared[0]:
+        known, declared = self.declared(index)
+        if signature == ((), ()):
+            for _ in declared[0] if declared and params is not None else ():
                 params.anonymous()
+        elif not known and self.foreseen is not None:
+            raise tokens.error("unknown type", at)
+        elif known and signature != declared:
+            raise tokens.error("inline function type", at)
         return index
+
+    def declared(self, index):
+        """Whether a type is known, and its signature, None where it is no function type."""
+        signatures = self.signatures if index < len(self.signatures) else self.foreseen or ()
+        if index < len(signatures):
+            return True, signatures[index]
+        self.forward = True
+        return False, None
 
     def implicit(self, signature):
         """The index of a function type that is defined at the end if there is none."""

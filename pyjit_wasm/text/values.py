@@ -3,6 +3,7 @@
 Values are raw: numbers are their bits as unsigned integers, vectors 16 bytes, references Python objects
 (None for null, `HostReference` for `ref.extern n`).
 """
+from pyjit_wasm.binary.encode import HEAP_TYPES
 from pyjit_wasm.text import literals
 from pyjit_wasm.text.immediates import constant, lanes, pack
 
@@ -91,8 +92,8 @@ class Either:
 
 _NUMBERS = {"i32.const": (literals.integer, 32), "i64.const": (literals.integer, 64),
             "f32.const": (literals.floating, 32), "f64.const": (literals.floating, 64)}
-_REFERENCES = ("ref.extern", "ref.host", "ref.func", "ref.i31", "ref.struct", "ref.array", "ref.eq", "ref.any",
-               "ref.exn")
+_HOST_REFERENCES = ("ref.extern", "ref.host")                   # with a number
+_REFERENCES = ("ref.extern", "ref.func", "ref.i31", "ref.struct", "ref.array", "ref.eq", "ref.any", "ref.exn")
 
 
 def value(tokens):
@@ -105,14 +106,23 @@ def value(tokens):
     elif tokens.take("v128.const"):
         raw = pack(*lanes(tokens, constant)).to_bytes(16, "little")
     elif tokens.take("ref.null"):
-        raw = tokens.next() and None
-    elif keyword in ("ref.extern", "ref.host"):
+        heap_type(tokens)
+        raw = None
+    elif keyword in _HOST_REFERENCES:
         tokens.next()
         raw = HostReference(tokens.natural())
     else:
         raise tokens.unexpected()
     tokens.close()
     return raw
+
+
+def heap_type(tokens):
+    """Step over a heap type: all nulls are alike."""
+    if tokens.peek() not in HEAP_TYPES:
+        tokens.natural()
+        return
+    tokens.next()
 
 
 def patterns(tokens):
@@ -129,15 +139,19 @@ def pattern(tokens):
         tokens.next()
         parse_number, width = _NUMBERS[keyword]
         return Bits(width, *masked(tokens, parse_number, width))
+    if keyword in _HOST_REFERENCES and tokens.peek(1) != ")":
+        tokens.next()
+        return Reference(keyword, HostReference(tokens.natural()))
     if keyword in _REFERENCES:
         tokens.next()
-        return Reference(keyword, HostReference(tokens.natural()) if tokens.at_natural() else None)
+        return Reference(keyword)
     if tokens.take("v128.const"):
         width, pairs = lanes(tokens, masked)
         masks, values = zip(*pairs)
         return Bits(128, pack(width, masks), pack(width, values))
     if tokens.take("ref.null"):
-        tokens.position += tokens.peek() != ")"
+        if tokens.peek() != ")":
+            heap_type(tokens)
         return Null()
     if tokens.take("either"):
         return Either(list(patterns(tokens)))
@@ -146,7 +160,7 @@ def pattern(tokens):
 
 def masked(tokens, parse_number, width):
     """(mask, value) of a literal, of `nan:canonical` (any sign) or `nan:arithmetic` (any sign and payload)."""
-    if tokens.peek() not in ("nan:canonical", "nan:arithmetic"):
+    if parse_number is not literals.floating or tokens.peek() not in ("nan:canonical", "nan:arithmetic"):
         return (1 << width) - 1, constant(tokens, parse_number, width)
     nan = literals.floating("nan", width)
     return ((1 << width - 1) - 1 if tokens.next() == "nan:canonical" else nan), nan

@@ -281,7 +281,7 @@ class ModuleCode:
     def unit(self, members, entries, loops=(), batches=()):
         variant = PLAIN if self.variant == STEPPING else self.variant   # compiled are functions that cannot be stepped through
         return Unit(self.module, self.layout, self.facts, members, entries, loops, self.explicit,
-                    self.settings.strict_traps, self.status, batches, variant, self.settings.dump_call_stack,
+                    self.status, batches, variant, self.settings.dump_call_stack,
                     self.settings.tracebacks)
 
     def unit_object(self, unit):

@@ -19,7 +19,6 @@ NAME, SUFFIX, SIZE = "modules", ".wat", 10
 ENGINES = {
     "interp": {"mode": "interp"}, "interp explicit": {"mode": "interp", "bounds": "explicit"},
     "jit": {"mode": "jit"}, "jit explicit": {"mode": "jit", "bounds": "explicit"},
-    "jit, traps not strict": {"mode": "jit", "strict_traps": False},
     "tiered": {"mode": "tiered"}, "tiered in loops": {"mode": "tiered", "tier_up_threshold": 6},
     "single steps": {"mode": "jit", "variant": STEPPING},
 }
@@ -139,14 +138,10 @@ def differences(text, engines=tuple(ENGINES)):
     """{engine: what it does other than wasmtime}"""
     binary = assemble(text)
     wanted, found = observe(Wasmtime(binary)), {}
-    outcomes = [seen[2] for seen in wanted if isinstance(seen, tuple)]
-    trapped = any(isinstance(outcome, str) and outcome != EXCEPTION for outcome in outcomes)
     for name in engines:
         settings = ENGINES[name]
-        if trapped and not settings.get("strict_traps", True):
-            continue    # innermost loops may leave out or move accesses that trap
         try:
-            seen = observe(Ours(binary, {"strict_traps": True, **settings}))
+            seen = observe(Ours(binary, settings))
         except Exception as error:
             found[name] = f"{type(error).__name__}: {error}"
             continue
