@@ -5,7 +5,7 @@ import re
 import weakref
 
 from pyjit_wasm.binary.body import instructions
-from pyjit_wasm.codegen import native
+from pyjit_wasm.codegen import guest_calls, native
 from pyjit_wasm.codegen.unit import LOOP, OUTER
 from pyjit_wasm.runtime import arena, loader, trace
 
@@ -41,7 +41,8 @@ class CompiledUnit:
     is_handlers, is_native = False, True
 
     def __init__(self, unit, laid_out):
-        self._loaded = loader.load(laid_out, arena.guest, native.externals, _Origin(unit.module))
+        self._loaded = loader.load(laid_out, arena.guest, guest_calls.support(native.externals), _Origin(unit.module),
+                                   guest_calls.of_units)
         self.module, self._lines = unit.module, None
         symbols = self._loaded.symbols
         self.members, self.bytes, self.object_bytes = unit.members, self._loaded.size, len(laid_out.data)

@@ -35,6 +35,12 @@ class Control:
         return ("p", self.params) if self.kind == "loop" else ("r", self.results)
 
 
+# Between a free copy and what is around it. LLVM takes them for code that may look at all of memory and change it: nothing of
+# the copy begins before, stores are done behind. They say different things so that tests can tell them apart.
+BEGINS_FREE = 'call void asm sideeffect "", "~{memory},~{flags}"()'
+ENDS_FREE = 'call void asm sideeffect "", "~{memory}"()'
+
+
 class FreeCopy:
     """The free copy of a loop (`codegen.proofs`) while it is written: its Plan, its Control, whether its stores and its loads
     have to stay where they are."""
@@ -126,16 +132,15 @@ class ControlFlow(Instructions):
     def begin_copy(self, free):
         """Before the first iteration of a copy of a loop."""
         if free:
-            self.fence_memory()
+            self.do(BEGINS_FREE)
 
     def compares(self, plan):
         """Whether a loop has accesses that compare their address with the memory's size."""
         return self.unit.explicit or any(wide(self.module, memory) for memory in plan.memories)
 
     def fence_memory(self):
-        """Between a free copy and what is around it: stores before are done, loads behind are not begun. LLVM takes it for
-        code that may look at all of memory."""
-        self.do('call void asm sideeffect "", "~{memory}"()')
+        """On each way out of a free copy."""
+        self.do(ENDS_FREE)
 
     def share_stack(self, control):
         """In a loop entry, operands below a block go through allocas: it may hold a loop that is entered."""

@@ -50,7 +50,7 @@ def load_support():
             if _support is None:
                 loaded = loader.load(objects.build(*support_object(), use_cache), arena.host, externals,
                                      arrivals.Origin("runtime"))
-                externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith("rt_"))
+                externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith(("rt_", "__u")))
                 signals.install(*(loaded.symbols[f"rt_on_{what}"] for what in ("fault", "interrupt", "sample")))
                 for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add"),
                                     (RUNTIME.stack, "rt_stack")):

@@ -313,6 +313,61 @@ def relocate():
   store ptr %address, ptr %word""")
 
 
+def wide_division():
+    """`__udivti3` and `__umodti3`, by which LLVM divides integers of 128 bits: it does to count the iterations of some loops
+    over 64 bits. Nobody else calls them, and nothing divides by 0."""
+    return f"""
+define {{i128, i128}} @rt_divide(i128 %a, i128 %b) {FRAMED} {{
+  %either = or i128 %a, %b
+  %narrow = icmp ult i128 %either, {1 << 64}
+  br i1 %narrow, label %quick, label %next
+quick:
+  %a64 = trunc i128 %a to i64
+  %b64 = trunc i128 %b to i64
+  %q64 = udiv i64 %a64, %b64
+  %r64 = urem i64 %a64, %b64
+  %q.quick = zext i64 %q64 to i128
+  %r.quick = zext i64 %r64 to i128
+  br label %done
+next:
+  %bit = phi i128 [ 127, %0 ], [ %bit.next, %next ]
+  %q = phi i128 [ 0, %0 ], [ %q.next, %next ]
+  %r = phi i128 [ 0, %0 ], [ %r.next, %next ]
+  %over = icmp slt i128 %r, 0
+  %a.shifted = lshr i128 %a, %bit
+  %a.bit = and i128 %a.shifted, 1
+  %r.doubled = shl i128 %r, 1
+  %r.more = or i128 %r.doubled, %a.bit
+  %enough = icmp uge i128 %r.more, %b
+  %fits = or i1 %over, %enough
+  %r.less = sub i128 %r.more, %b
+  %r.next = select i1 %fits, i128 %r.less, i128 %r.more
+  %q.doubled = shl i128 %q, 1
+  %q.bit = zext i1 %fits to i128
+  %q.next = or i128 %q.doubled, %q.bit
+  %last = icmp eq i128 %bit, 0
+  %bit.next = sub i128 %bit, 1
+  br i1 %last, label %done, label %next
+done:
+  %q.done = phi i128 [ %q.quick, %quick ], [ %q.next, %next ]
+  %r.done = phi i128 [ %r.quick, %quick ], [ %r.next, %next ]
+  %half = insertvalue {{i128, i128}} poison, i128 %q.done, 0
+  %both = insertvalue {{i128, i128}} %half, i128 %r.done, 1
+  ret {{i128, i128}} %both
+}}
+define i128 @__udivti3(i128 %a, i128 %b) {FRAMED} {{
+  %both = call {{i128, i128}} @rt_divide(i128 %a, i128 %b)
+  %q = extractvalue {{i128, i128}} %both, 0
+  ret i128 %q
+}}
+define i128 @__umodti3(i128 %a, i128 %b) {FRAMED} {{
+  %both = call {{i128, i128}} @rt_divide(i128 %a, i128 %b)
+  %r = extractvalue {{i128, i128}} %both, 1
+  ret i128 %r
+}}
+"""
+
+
 def source(retry_signal, sample_signal, mem_offset, head):
     """IR text of the whole support object."""
     handlers = "".join((signal_handlers.fault_handler(), signal_handlers.interrupt_handler(retry_signal),
@@ -320,4 +375,4 @@ def source(retry_signal, sample_signal, mem_offset, head):
     return "".join((DECLARATIONS, COLD, unwinding.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
                     service(), exceptions(), hold_exception(), failures.source(call_python), other_type(),
                     counting.count_call(), bulk.source(),
-                    link_functions(), relocate(), memory_object.source(mem_offset, head), pending.keep_error()))
+                    link_functions(), relocate(), wide_division(), memory_object.source(mem_offset, head), pending.keep_error()))

@@ -29,9 +29,9 @@ class Loaded:
         return sorted((self.start + place, size, symbol) for place, size, symbol in elf.functions(self._laid_out))
 
 
-def _image(laid_out, base, externals):
+def _image(laid_out, base, externals, outside):
     """The bytes of an Object at an address."""
-    image, data, addresses = bytearray(laid_out.size), laid_out.data, _Addresses(base, externals)
+    image, data, addresses = bytearray(laid_out.size), laid_out.data, _Addresses(base, externals, outside)
     for place, offset, size in laid_out.copies:
         image[place:place + size] = data[offset:offset + size]
     for target, place in laid_out.far.items():
@@ -55,9 +55,9 @@ def _image(laid_out, base, externals):
 class _Addresses(dict):
     """{target in an Object: its address}: something elsewhere, or a place in it."""
 
-    def __init__(self, base, externals):
+    def __init__(self, base, externals, outside):
         super().__init__()
-        self._base, self._externals = base, externals
+        self._base, self._externals, self._outside = base, externals, outside
 
     def __missing__(self, target):
         if isinstance(target, int):
@@ -65,19 +65,19 @@ class _Addresses(dict):
         address = self._externals.get(target)
         if address is None:
             try:
-                address = libc.symbol(target)
+                address = self._outside(target)
             except KeyError:
-                raise InternalError(f"generated code wants an unknown symbol: {target}") from None
+                raise InternalError(f"generated code wants what it may not use: {target}") from None
         self[target] = address
         return address
 
 
-def load(laid_out, region, externals, origin):
+def load(laid_out, region, externals, origin, outside=libc.symbol):
     """Load an elf.Object into `arena.guest` or `arena.host`. `externals` {name: address} come before
-    the C library's symbols; `origin`: what the code is for people (`runtime.arrivals`). Raises InternalError for what
-    cannot be linked."""
+    `outside(name)`, which raises KeyError for what there is not; `origin`: what the code is for people (`runtime.arrivals`).
+    Raises InternalError for what cannot be linked."""
     base = region.allocate(laid_out.size)
-    arena.write(base, _image(laid_out, base, externals))
+    arena.write(base, _image(laid_out, base, externals, outside))
     libc.protect(base, -(-laid_out.size // libc.MACHINE_PAGE) * libc.MACHINE_PAGE, libc.PROT_RX)
     loaded = Loaded(base, laid_out, origin)
     arrivals.note(loaded)
