@@ -137,6 +137,10 @@ def _grow_table(world, inst, a, b, odd):
     return expect(..., (ValueError, OverflowError), inst.exports.table.grow, a % 3, None)
 
 
+def _odd_grow_table(world, inst, a, b, odd):
+    return expect(..., (*NUMERIC, KeyError), inst.exports.table.grow, odd)
+
+
 def _grow(world, inst, a, b, odd):
     return expect(..., (ValueError, OverflowError), inst.exports.memory.grow, a % 3)
 
@@ -325,3 +329,13 @@ def minimised(finding, shrunk, trials):
 def text(finding):
     """JSON."""
     return json.dumps({"kind": "api", "what": finding.what[:500], "operations": finding.operations}) + "\n"
+
+
+def replay(text, mode, bounds):
+    """[what is wrong, ...] with operations that were kept."""
+    ended = in_child(_perform, json.loads(text)["operations"], mode, bounds)
+    return [f"{ended.death}: {ended.progress}"] if ended.death else ended.value
+
+
+def _perform(progress, operations, mode, bounds):
+    return perform(operations, mode, bounds, progress)

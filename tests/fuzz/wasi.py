@@ -305,3 +305,9 @@ def minimised(finding, shrunk, trials):
 def text(finding):
     """JSON."""
     return json.dumps({"kind": "wasi", "what": finding.what[:500], "steps": finding.steps}) + "\n"
+
+
+def replay(text, mode, bounds):
+    """[what is wrong, ...] with steps that were kept."""
+    ended = in_child(trial, [(None, json.loads(text)["steps"])], mode)
+    return [f"{ended.death}: {ended.progress}"] if ended.death else [one.what for one in ended.value]
