@@ -1,6 +1,8 @@
 """wasm.Table, wasm.Global: made from Python, exported, imported, shared between instances."""
 from __future__ import annotations
 
+from operator import index
+
 from pyjit_wasm import pickling, tag
 from pyjit_wasm.function import Function
 from pyjit_wasm.memory import Memory
@@ -52,7 +54,7 @@ class Table:
     def grow(self, count: int, init: object = None) -> int:
         """Add `count` elements, references to `init`; returns the length before. Raises ValueError if it cannot grow so
         far, TypeError as for elements."""
-        bits = to_bits(self._inst.type.elem, init, self._inst)
+        count, bits = index(count), to_bits(self._inst.type.elem, init, self._inst)
         before = self._inst.grow(count, bits) if count >= 0 else -1
         if before < 0:
             raise ValueError(f"cannot grow table by {count} elements")

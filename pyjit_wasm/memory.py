@@ -1,6 +1,8 @@
 """wasm.Memory: a linear memory as Python sees it, at the cost of C calls where bytes are moved."""
 from __future__ import annotations
 
+from operator import index
+
 from pyjit_wasm import config, pickling
 from pyjit_wasm.codegen import native
 from pyjit_wasm.runtime.store import MemoryInst
@@ -76,6 +78,7 @@ class Memory(native.buffer_base()):
     def grow(self, pages: int) -> int:
         """Add pages of 64 KiB; returns the size before, in pages. Raises ValueError if the maximum or the
         system forbids it."""
+        pages = index(pages)
         before = self._inst.grow(pages) if pages >= 0 else -1
         if before < 0:
             raise ValueError(f"cannot grow memory by {pages} pages")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hostile import corruption
+from fuzz.damaged import corruption
 from pyjit_wasm.binary import body, encode
 from pyjit_wasm.binary.decode import decode
 from pyjit_wasm.errors import DecodeError, ParseError, ValidationError

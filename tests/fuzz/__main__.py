@@ -1,13 +1,14 @@
 """python -m tests.fuzz: random input of several kinds, for as long as wanted."""
 import argparse
+import itertools
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-from modes import BOUNDS
+from modes import BOUNDS, MODES
 
-from . import binaryen, damaged, loops, modules, wasi
+from . import api, binaryen, damaged, loops, modules, prefixes, wasi
 from .minimise import shrunk
 
 
@@ -53,7 +54,7 @@ def _listed(counter):
     return ", ".join(f"{name} {count}" for name, count in counter.most_common())
 
 
-KINDS = {kind.NAME: kind for kind in (loops, modules, binaryen, damaged, wasi)}
+KINDS = {kind.NAME: kind for kind in (loops, modules, binaryen, damaged, prefixes, wasi, api)}
 
 
 def run(kind, options, report, minutes):
@@ -65,6 +66,19 @@ def run(kind, options, report, minutes):
         seed, done = seed + 1, done + size
         report.progress(kind, seed, done)
     return done
+
+
+def replay(options):
+    """Says what is wrong with kept findings; 1 if there is something, else 0."""
+    failed = 0
+    for path, mode, bounds in itertools.product(options.replay, options.modes, options.bounds):
+        kind = KINDS[options.kind or path.name.split("-")[0]]
+        if kind is not loops and mode not in MODES:
+            continue
+        wrong = kind.replay(path.read_text(), mode, bounds)
+        failed |= bool(wrong)
+        print(f"{path.name}, {mode} {bounds}: {'; '.join(wrong) or 'as it should be'}"[:600], flush=True)
+    return int(failed)
 
 
 def main():
@@ -80,10 +94,14 @@ def main():
     parser.add_argument("--minimise", type=int, default=1, metavar="N", help="so many findings of each kind of fault (default: 1)")
     parser.add_argument("--trials", type=int, default=80, help="that minimising one finding may take (default: 80)")
     parser.add_argument("--every", type=float, default=30, metavar="SECONDS", help="between lines of progress (default: 30)")
+    parser.add_argument("--replay", type=Path, nargs="+", metavar="FILE",
+                        help="do what kept findings say, instead; their names begin with their kind")
     options = parser.parse_args()
     wrong = set(options.modes) - set(loops.MODES) | set(options.bounds) - set(BOUNDS)
     if wrong:
         parser.error(f"unknown: {', '.join(sorted(wrong))}")
+    if options.replay:
+        return replay(options)
     kinds = [KINDS[options.kind]] if options.kind else list(KINDS.values())
     report = Report(options)
     for kind in kinds:

@@ -67,7 +67,7 @@ class Watchdog(threading.Thread):
 def corruption(number):
     """(name, bytes, description) of a damaged module. One in ten is of a large one."""
     rng = random.Random(number)
-    path = rng.choice(SMALL if number % 10 else LARGE)
+    path = rng.choice(SMALL if number % 20 > 1 else LARGE)
     content = bytearray(path.read_bytes())
     place, change = rng.randrange(len(content)), rng.randrange(1, 256)
     content[place] ^= change
@@ -87,11 +87,11 @@ def _part(rng, content):
 
 
 def damage(number):
-    """(bytes, description): one in four as `corruption`, others in more than one place, of other sizes or spliced."""
+    """(bytes, description): every second one as `corruption`, others in more than one place, of other sizes or spliced."""
     rng = random.Random(f"damage {number}")
-    if not number % 4:
+    if not number % 2:
         return corruption(number)
-    path = rng.choice(SMALL if number % 10 else LARGE)
+    path = rng.choice(SMALL if number % 20 > 1 else LARGE)
     content, done = bytearray(path.read_bytes()), []
     for _ in range(rng.choice((1, 1, 2, 4))):
         way = rng.choice(sorted(WAYS))
@@ -290,3 +290,9 @@ def minimised(finding, shrunk, trials):
 def text(finding):
     """The module in Base64, with what is wrong as the first line."""
     return f"{finding.kind}, {finding.engine}: {finding.what}\n{base64.encodebytes(finding.content).decode()}"
+
+
+def replay(text, mode, bounds):
+    """[what is wrong, ...] with a module that was kept."""
+    found, _ = attempt([(base64.decodebytes(text.split("\n", 1)[1].encode()), text.split("\n", 1)[0], 0)], [mode])
+    return [one.what for one in found]

@@ -63,7 +63,7 @@ def regrow(memories, functions, imports=True):
 class Wasmtime:
     """A module without imports in wasmtime: its Python API cannot import shared memories."""
 
-    def __init__(self, binary, count):
+    def __init__(self, binary):
         import wasmtime
 
         config, self.api = wasmtime.Config(), wasmtime
@@ -74,7 +74,7 @@ class Wasmtime:
         self.store.set_fuel(FUEL)
         module = wasmtime.Module(self.store.engine, binary)
         self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
-        self.memories = [self.exports[f"memory{n}"] for n in range(count)]
+        self.memories = [self.exports[one.name] for one in module.exports if one.name.startswith("memory")]
         self.views = [self.view(memory) for memory in self.memories]
 
     def view(self, memory):
@@ -105,20 +105,14 @@ class Wasmtime:
 class Ours:
     """A module in this engine."""
 
-    def __init__(self, binary, memories, mode, bounds, seed):
+    def __init__(self, binary, mode, bounds, seed):
         threshold = {"tier_up_threshold": random.Random(seed).choice(OSR)} if mode == "osr" else {}
         made = engine("tiered" if mode == "osr" else mode, bounds, cache=False, **threshold)
         module = wasm.Module(binary, engine=made)
         self.name = mode, bounds
         with Spacer():
-            imports = {}
-            for one in module.imports:
-                m = memories[int(one.name[1:])]
-                imports[one.name] = wasm.Memory(m.min, m.max, addr=m.address, shared=m.shared) if bounds == "guard" else None
-            if None in imports.values():    # only an instance makes a memory without guard pages
-                imports = _provided(made, {one.name: memories[int(one.name[1:])] for one in module.imports})
-            self.instance = wasm.Instance(module, {"env": imports})
-            self.memories = [self.instance.exports[f"memory{n}"] for n in range(len(memories))]
+            self.instance = wasm.Instance(module, {"env": _provided(made, module.imports)})
+            self.memories = [self.instance.exports[one.name] for one in module.exports if one.name.startswith("memory")]
         self.canaries = Canaries([memory._inst for memory in self.memories])
         self.views = []
 
@@ -141,12 +135,13 @@ class Ours:
         return found, self.instance.exports.g.value & 0xFFFFFFFFFFFFFFFF
 
 
-def _provided(engine, memories):
-    """Memories made by an instance, for imports."""
-    lines = [f'(memory (export "{name}") {m.address} {m.min} {"" if m.max is None else m.max} '
-             f'{"shared" if m.shared else ""})' for name, m in memories.items()]
+def _provided(engine, imports):
+    """Memories to import, made by an instance: `wasm.Memory` makes only those with guard pages."""
+    lines = [f'(memory (export "{one.name}") {one.type.addr} {one.type.limits.min} '
+             f'{"" if one.type.limits.max is None else one.type.limits.max} {"shared" if one.type.shared else ""})'
+             for one in imports]
     exports = wasm.Instance(wasm.Module("(module " + "\n".join(lines) + ")", engine=engine)).exports
-    return {name: exports[name] for name in memories}
+    return {one.name: exports[one.name] for one in imports}
 
 
 def _view(address, size):
@@ -208,31 +203,48 @@ def trial(progress, memories, functions, engines, seed=0, patience=PATIENCE):
     """([Finding, ...], Counter of outcomes) of a module; a function that differed is not called again."""
     import wasmtime
 
-    found, text, calls = regrow(memories, functions)
-    binary = bytes(wasmtime.wat2wasm(text))
+    _, text, calls = regrow(memories, functions)
+    alone = regrow(memories, functions, False)[1]
+    found, outcomes = run(progress, wasmtime.wat2wasm(text), wasmtime.wat2wasm(alone),
+                          [(f"f{number}", vectors) for number, vectors in enumerate(calls)], engines, seed, patience)
+    return [Finding(kind, name, what, memories, [functions[number]]) for kind, name, number, what in found], outcomes
+
+
+def run(progress, binary, alone, calls, engines, seed=0, patience=PATIENCE):
+    """([(kind, engine, index of the function, what), ...], Counter of outcomes). `alone`: the module without imports;
+    `calls`: (export, [arguments, ...])."""
     progress.note("wasmtime")
-    model = Wasmtime(bytes(wasmtime.wat2wasm(regrow(memories, functions, False)[1])), len(found))
-    machines = []
+    model, machines = Wasmtime(bytes(alone)), []
     for mode, bounds in engines:
         progress.note(f"{mode} {bounds} -1 instantiation")
-        machines.append(Ours(binary, found, mode, bounds, seed))
+        machines.append(Ours(bytes(binary), mode, bounds, seed))
     watchdog, findings, outcomes = Watchdog(), [], Counter()
-    for number, vectors in enumerate(calls):
+    for number, (name, vectors) in enumerate(calls):
         for arguments in vectors:
-            different = _compare(progress, watchdog, model, machines, number, arguments, outcomes, patience)
-            findings += [Finding(kind, name, f"f{number}{tuple(arguments)}: {what}", memories, [functions[number]])
-                         for kind, name, what in different]
+            different = _compare(progress, watchdog, model, machines, number, name, arguments, outcomes, patience)
+            findings += [(kind, engine, number, f"{name}{tuple(arguments)}: {what}") for kind, engine, what in different]
             if different:
-                machines = [one for one in machines if one.name not in [name for _, name, _ in different]]
+                machines = [one for one in machines if one.name not in [engine for _, engine, _ in different]]
                 break
         if not machines:
             break
     return findings, outcomes
 
 
-def _compare(progress, watchdog, model, machines, number, arguments, outcomes, patience):
+def replay(text, mode, bounds):
+    """[what is wrong, ...] with a module that was kept. Comments say what to call: `;; call f0 1 2 3`."""
+    import wasmtime
+
+    words = [line.split()[2:] for line in text.splitlines() if line.startswith(";; call ")]
+    binary = bytes(wasmtime.wat2wasm(text))
+    warm()
+    ended = in_child(run, binary, binary, [(name, [list(map(int, arguments))]) for name, *arguments in words], [(mode, bounds)])
+    return [f"{ended.death}: {ended.progress}"] if ended.death else [f"{kind}: {what}" for kind, _, _, what in ended.value[0]]
+
+
+def _compare(progress, watchdog, model, machines, number, name, arguments, outcomes, patience):
     """[(kind, engine, what)] of one call."""
-    name, found = f"f{number}", []
+    found = []
     model.fill()
     wanted = model.call(name, arguments)
     if wanted == OUT_OF_FUEL:
@@ -337,6 +349,10 @@ def minimised(finding, shrunk, trials):
 
 
 def text(finding):
-    """The module of a Finding, with what it is as comments."""
+    """The module, with what it is and what to call as comments (see `replay`)."""
     engine = " ".join(finding.engine) if finding.engine else "any engine"
-    return f";; {finding.kind}, {engine}: {finding.what}\n" + regrow(finding.memories, finding.functions)[1]
+    _, text, calls = regrow(finding.memories, finding.functions)
+    lines = [f";; {finding.kind}, {engine}: {finding.what}"]
+    lines += [f";; call f{number} {' '.join(map(str, arguments))}" for number, vectors in enumerate(calls)
+              for arguments in vectors]
+    return "\n".join([*lines, text])

@@ -1,7 +1,6 @@
 """What random modules do in this engine, in every mode, and in wasmtime.
 
-Modules come from `generator`, and where binaryen's `wasm-opt` is at hand every second one from its `-ttf`, which
-translates random bytes to a module.
+Modules come from `generator`.
 """
 import random
 from collections import Counter, namedtuple
@@ -209,3 +208,15 @@ def minimised(finding, shrunk, trials):
 
 def text(finding):
     return f";; {finding.kind}, {finding.engine}: {finding.what}\n{regrow(finding.made)}\n"
+
+
+def replay(text, mode, bounds):
+    """[what is wrong, ...] with a module that was kept."""
+    names = [name for name, settings in ENGINES.items()
+             if (settings["mode"], settings.get("bounds", "guard")) == (mode, bounds)]
+    ended = in_child(_differences, text, names)
+    return [f"{ended.death}: {ended.progress}"] if ended.death else list(ended.value.values())
+
+
+def _differences(progress, text, engines):
+    return differences(text, engines)

@@ -1,0 +1,14 @@
+;; call f0 3 0 1 0 4 72623859790382856
+(module
+(memory $m0 (export "memory0") i32 1 4 )
+(global $g (export "g") (mut i64) (i64.const 0))
+(func $f0 (export "f0") (param $n i32) (param $i i32) (param $p i32) (param $q i32) (param $s i32) (param $v i64) (result i64 i64 i32 i32 i32 i32)
+  (local $acc i64) (local $x i64) (local $k i32) (local $j i32)
+(block $out (loop $l
+(local.set $acc (i64.add (local.get $acc) (i64.extend_i32_u (i32.load8_s $m0 offset=8 (i32.add (i32.const -1) (local.get $p))))))
+(i32.store $m0 (local.get $p) (i32.wrap_i64 (i64.const 0)))
+(local.set $p (i32.add (local.get $p) (i32.const 1)))
+(local.set $q (i32.add (local.get $q) (i32.const 1)))
+(br $l)))
+  (local.get $acc) (local.get $x) (local.get $n) (local.get $i) (local.get $p) (local.get $q))
+)
