@@ -43,6 +43,8 @@ class Engine:
     tier_up_threshold  calls plus loop iterations after which a function is compiled, in mode "tiered"
     background         compile hot functions in a worker process while the interpreter goes on
     cache              keep compiled code of modules on disk (`$PYJIT_WASM_CACHE` says where; "off" is for what all share too)
+    compile_seconds    processor time that compiling one unit of code may take; what takes longer stays interpreted
+    compile_memory     bytes that it may take
     stack_size         bytes of an exec_env's stack buffer where an Instance names none
     dump_call_stack    compiled functions have frames in the stack buffer too (`ExecEnv.buffer_frames`), slower
     legacy_exceptions  accept the older instructions for exceptions, `try`, `catch`, `delegate`, `rethrow`
@@ -57,6 +59,8 @@ class Engine:
     tier_up_threshold: int
     background: bool
     cache: bool
+    compile_seconds: float
+    compile_memory: int
     stack_size: int
     dump_call_stack: bool
     legacy_exceptions: bool
@@ -64,15 +68,19 @@ class Engine:
 
     def __init__(self, mode: Mode = "tiered", *, memory_bounds: Literal["guard", "explicit"] = "guard",
                  tier_up_threshold: int = config.TIER_UP_THRESHOLD, background: bool = True,
-                 cache: bool = True, stack_size: int = config.DEFAULT_STACK_SIZE, dump_call_stack: bool = False,
+                 cache: bool = True, compile_seconds: float = config.COMPILE_SECONDS,
+                 compile_memory: int = config.COMPILE_MEMORY, stack_size: int = config.DEFAULT_STACK_SIZE, dump_call_stack: bool = False,
                  legacy_exceptions: bool = True, tracebacks: bool = True) -> None:
         if memory_bounds not in ("guard", "explicit"):
             raise ValueError(f"memory_bounds must be 'guard' or 'explicit', not {memory_bounds!r}")
         if tier_up_threshold < 1:
             raise ValueError("tier_up_threshold must be at least 1")
+        if not compile_seconds > 0 or index(compile_memory) < 1:
+            raise ValueError("compile_seconds and compile_memory must be more than 0")
         vars(self).update(
             mode=check_mode(mode), memory_bounds=memory_bounds,
             tier_up_threshold=tier_up_threshold, background=background, cache=cache,
+            compile_seconds=compile_seconds, compile_memory=index(compile_memory),
             stack_size=check_stack_size(stack_size), dump_call_stack=dump_call_stack, legacy_exceptions=legacy_exceptions,
             tracebacks=tracebacks)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from pyjit_wasm import large_stacks
-from pyjit_wasm.codegen import abi, cache, native, objects
+from pyjit_wasm.codegen import abi, budget, cache, native, objects
 from pyjit_wasm.codegen.worker import Worker
 from pyjit_wasm.engine import Module
 from pyjit_wasm.features import SIMD, proposals
@@ -75,6 +75,10 @@ def _parts(module: Module) -> Iterator[tuple]:
     code, explicit = module.code, module.code.explicit
     if module.engine.mode != "interp":
         for members, entries in {id(unit): unit for unit in code.partition.values()}.values():
+            try:
+                budget.check(code.module, code.facts, members)
+            except budget.OverBudget:   # it is interpreted
+                continue
             yield code.unit_object(code.unit(members, entries))
     if module.engine.mode != "jit":
         yield interpreter.handlers_object(explicit)

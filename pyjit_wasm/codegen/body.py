@@ -66,6 +66,7 @@ class Body(Walk, Text):
         self.plans = proofs.find(self.module, self.body, self.loops, self.local_types)
         self.sized = sorted({group.memory for plan in self.plans.values() for group in plan.groups})
         self.free = None  # the FreeCopy that is being written
+        self.runs = None  # the body divided into straight runs, if instructions are counted
         self.allocas, self.fences, self.cold = {}, {}, []
         self.osr, self.entered = False, []
         self.buffer_frame = None  # in the stack buffer, if they are wanted

@@ -13,7 +13,7 @@ class Control:
     """An open block. `number` names its allocas, `loop` is the loop ordinal or None; `catch` the label where
     what is thrown inside goes on, with the exception in `%exn`, `outer` the one outside of it."""
 
-    __slots__ = ("kind", "number", "height", "params", "results", "loop", "orelse", "innermost", "label",
+    __slots__ = ("in_loop", "kind", "number", "height", "params", "results", "loop", "orelse", "innermost", "label",
                  "catch", "outer", "catches", "next_clause")
 
     def __init__(self, kind, number, height, functype, label):
@@ -49,6 +49,7 @@ class ControlFlow(Loops):
         self.controls_count += 1
         height = len(self.stack) - len(functype.params)
         control = Control(kind, number, height, functype, f"{self.copy}L{number}")
+        control.in_loop = kind == "loop" or bool(self.controls) and self.controls[-1].in_loop
         if self.controls:
             control.catch = control.outer = self.controls[-1].catch
         self.controls.append(control)

@@ -143,7 +143,9 @@ class Function(Exceptions):
         """A part of the body. If instructions are counted, each straight run of them is counted first."""
         if self.unit.variant != OPCODES:
             return self.body[first:end]
-        return self._counted(list(runs(self.body))[first:end])
+        if self.runs is None:
+            self.runs = list(runs(self.body))
+        return self._counted(self.runs[first:end])
 
     def _counted(self, instructions):
         for begins, *instruction in instructions:

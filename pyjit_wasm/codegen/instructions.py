@@ -130,7 +130,7 @@ class Instructions(Accesses):
     def global_get(self, op, imm):
         globaltype = self.module.globals[imm]
         type = llvm_type(globaltype.valtype)
-        kept = globaltype.mutable and not self.free and any(control.kind == "loop" for control in self.controls)
+        kept = globaltype.mutable and not self.free and self.controls[-1].in_loop
         self.push(type, self.load(type, self.global_cell(imm), volatile=kept))
 
     def global_set(self, op, imm):

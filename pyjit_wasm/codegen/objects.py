@@ -39,7 +39,7 @@ class Absent(Exception):
     """An object is not in the cache."""
 
 
-def absent(source, level):
+def absent(*_):
     """A `compile` that does not: raises Absent."""
     raise Absent
 

@@ -3,8 +3,9 @@ import ctypes
 
 from pyjit_wasm import config
 from pyjit_wasm.codegen import abi, native
+from pyjit_wasm.codegen.budget import OverBudget
 from pyjit_wasm.config import STEPPING
-from pyjit_wasm.frames.entries import Disagreement
+from pyjit_wasm.errors import InternalError
 from pyjit_wasm.runtime import process
 from pyjit_wasm.runtime.layout import BATCH, FUNC, INSTANCE_OBJECT, THREAD
 from pyjit_wasm.runtime.services import provides
@@ -32,10 +33,13 @@ def prepare(func, _from_interpreter, _):
     arguments = _arguments(code.module.funcs[funcidx].comp)
     with code.lock:
         mode = code.mode_of(instance)
-        if mode == "jit" or code.threaded.get(funcidx) == TOO_LARGE:
-            if funcidx not in code.native:
-                code.compile(units.lazy(code, funcidx), "compiled before its first call (mode jit)")
-        elif mode == "interp" or not code.take_compiled(funcidx):
+        if mode == "jit" and funcidx not in code.native and funcidx not in code.failed:
+            code.compile_first(funcidx, "compiled before its first call (mode jit)")
+        if code.threaded.get(funcidx) == TOO_LARGE:
+            code.compile_too_large(funcidx)
+        elif mode == "jit" and funcidx in code.native:
+            pass
+        elif mode != "tiered" or not code.take_compiled(funcidx):
             code.translate(funcidx)
         code.instances.add(instance)  # of garbage that a finalizer calls the weak reference is gone
         code.publish(funcidx)
@@ -89,7 +93,7 @@ def tier_up(func, loop, _):
         else:
             try:
                 compile_hot(code, funcidx, loop >= 0, reason)
-            except (Disagreement, MemoryError) as error:    # the guest goes on interpreted
+            except (InternalError, OverBudget, MemoryError) as error:    # the guest goes on interpreted
                 code.failed[funcidx] = f"{type(error).__name__}: {error}"
     return code.loops.get(funcidx, 0) if loop >= 0 else 0
 
@@ -105,7 +109,11 @@ def prepare_batch(site, *_):
         return 0
     with code.lock:
         if funcidx not in code.batches:
-            code.compile(units.over_arrays(code, funcidx), "called for arrays")
+            try:
+                code.compile(units.over_arrays(code, funcidx), "called for arrays")
+            except (OverBudget, MemoryError):
+                _word(site + BATCH.left).value = NEVER
+                return 0
         _word(site + BATCH.code).value = code.batches[funcidx]
     return code.batches[funcidx]
 
@@ -146,7 +154,7 @@ def tier(instance, funcidx):
         return Tier("native", code.reasons[funcidx])
     if code.threaded.get(funcidx) == TOO_LARGE:
         return Tier("native", code.reasons.get(funcidx, "its frame is too large for the interpreter"))
-    if mode == "jit":
+    if mode == "jit" and funcidx not in code.failed:
         return Tier("native", "not called yet: compiled before its first call (mode jit)")
     if funcidx not in code.threaded:
         return Tier("interp", "not called yet")

@@ -18,7 +18,8 @@ import weakref
 from _thread import RLock
 
 from pyjit_wasm import config
-from pyjit_wasm.codegen import cache, native, objects
+from pyjit_wasm.codegen import budget, cache, native, objects
+from pyjit_wasm.codegen.budget import Budget, OverBudget
 from pyjit_wasm.codegen.compiled import CompiledUnit
 from pyjit_wasm.codegen.unit import Unit
 from pyjit_wasm.config import PLAIN, STEPPING
@@ -46,6 +47,7 @@ class ModuleCode:
         self.first = module.imported_funcs
         self.threaded, self.native, self.loops, self.batches, self.units = {}, {}, {}, {}, []
         self.reasons, self.failed = {}, {}  # funcidx: why it is compiled; why it could not be
+        self._too_much = set()  # sets of functions that LLVM cannot compile together in its budget
         self.waiting = set()  # (funcidx, in_loop) that the background compiler was asked for
         self.instances = weakref.WeakSet()
         self.lock = plain.lock if plain else RLock()
@@ -101,7 +103,7 @@ class ModuleCode:
         if code == TOO_LARGE and funcidx in self.native:
             return self.native[funcidx], self.trampolines(funcidx).call_native_code, NEVER
         counter = self.settings.tier_up_threshold if mode == "tiered" else NEVER
-        if code is None or code == TOO_LARGE or mode == "jit":
+        if code is None or code == TOO_LARGE or mode == "jit" and funcidx not in self.failed:
             return self.lazy, native.prepare_code, counter
         return self.trampolines(funcidx).to_interp, code.address, counter
 
@@ -219,7 +221,7 @@ class ModuleCode:
                     self.threaded[funcidx] = self._translate(funcidx)
                 except FrameTooLarge as error:
                     self.threaded[funcidx] = TOO_LARGE
-                    self.compile(units.around(self, funcidx), str(error))
+                    self.compile_too_large(funcidx, str(error))
             self.publish(funcidx)
 
     def _translate(self, funcidx):
@@ -292,10 +294,14 @@ class ModuleCode:
         return self.digest + unit.identity().encode()
 
     def compile(self, plan, reason, compile=None):
-        """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`."""
-        unit = self.unit(*plan)
+        """Compile a plan (as `unit` takes it) and swap entries; `compile` as for `objects.build`, with a Budget. Raises OverBudget,
+        MemoryError."""
+        unit, limits = self.unit(*plan), Budget(self.settings.compile_seconds, self.settings.compile_memory)
+        budget.check(self.module, self.facts, unit.functions)
+        compile = compile or _compile_bounded
         with events.Making("compile", self.module, unit.functions, reason) as made:
-            laid_out, made.from_cache = objects.find(*self.unit_object(unit), self.settings.cache, compile)
+            laid_out, made.from_cache = objects.find(
+                *self.unit_object(unit), self.settings.cache, lambda source, level: compile(source, level, limits))
             compiled = CompiledUnit(unit, laid_out)
             made.bytes = compiled.bytes
         if self.kept_native:
@@ -305,6 +311,26 @@ class ModuleCode:
             for funcidx in compiled.entries:
                 self.publish(funcidx)
             self._tell(compiled.loops)
+
+    def compile_first(self, funcidx, reason):
+        """Compile a function before it is first called: its unit, or itself alone if that is too much. Of one that is too much as
+        well, `failed` says so."""
+        members, entries, loops = units.lazy(self, funcidx)
+        for plan in ((frozenset(members), entries, loops), (frozenset((funcidx,)), [funcidx], ())):
+            if plan[0] not in self._too_much:
+                try:
+                    return self.compile(plan, reason)
+                except (OverBudget, MemoryError) as error:
+                    self._too_much.add(plan[0])
+                    why = f"{type(error).__name__}: {error}"
+        self.failed[funcidx] = why
+
+    def compile_too_large(self, funcidx, reason="its frame is too large for the interpreter"):
+        """The same of a function that cannot be interpreted. Raises OverBudget if it cannot be compiled either."""
+        if funcidx not in self.native and funcidx not in self.failed:
+            self.compile_first(funcidx, reason)
+        if funcidx not in self.native:
+            raise OverBudget(f"function {funcidx} can be neither interpreted nor compiled: {reason}; {self.failed[funcidx]}")
 
     def take_compiled(self, funcidx):
         """In mode tiered, when a function is first called: take in its unit if it was compiled ahead of time. Whether it was; it
@@ -328,6 +354,12 @@ class ModuleCode:
 
 
 TOO_LARGE = "too large"
+
+
+def _compile_bounded(*arguments):
+    from pyjit_wasm.codegen.worker import compile_bounded
+
+    return compile_bounded(*arguments)
 
 
 def _link(instance, first, count):

@@ -55,12 +55,12 @@ class CompileQueue:
                 self._busy = False
                 self._changed.notify_all()
 
-    def _compile(self, source, level):
+    def _compile(self, source, level, limits):
         if self._worker is None:
             from pyjit_wasm.codegen.worker import Worker
 
             self._worker = Worker()  # starts while the text is written
-        return self._worker.compile(source(), level)
+        return self._worker.compile(source(), level, limits)
 
 
 def _size(request):
