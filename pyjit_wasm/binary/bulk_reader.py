@@ -7,9 +7,10 @@ from pyjit_wasm.binary.bulk_kernels import FULL, NUMBERS, POS, UNKNOWN
 from pyjit_wasm.binary.reader import Reader
 from pyjit_wasm.binary.sections import code, data, ref_func
 from pyjit_wasm.binary.types import SINGLE_BYTE, functype
+from pyjit_wasm.config import LIMITS
 from pyjit_wasm.types import FuncType
 
-LEAST, MOST = 64, 1 << 21   # items of a vector for the kernels: room is made for all that are announced
+LEAST, MOST = 64, LIMITS["elements in a segment"]   # items of a vector for the kernels: room is made for all that are announced
 
 _KNOWN = bytes(byte in SINGLE_BYTE for byte in range(256))
 

@@ -58,8 +58,9 @@ class CompiledUnit:
 
     @functools.cached_property
     def _functions(self):
-        """[(address, symbol)] of functions, sorted."""
-        return sorted((address, name) for name, address in self._loaded.symbols.items() if _FUNCTION.fullmatch(name))
+        """[(address, symbol)] of functions, sorted. Copies that LLVM has specialised have the symbol of what they are of."""
+        found = ((address, _FUNCTION.match(name)) for name, address in self._loaded.symbols.items())
+        return sorted((address, match[0]) for address, match in found if match)
 
     def frames_at(self, address, exact, trap):
         """[(funcidx, name, wasm byte offset)], innermost first, of the call before a return address, which
