@@ -57,8 +57,10 @@ def test_canaries_see_what_escapes(child):
     done = child(f"""
         sys.path.insert(0, {str(ROOT)!r})
         from tests.fuzz.canaries import Canaries, PATTERN, Spacer
+        source = '(module (memory (export "m") 1))'
+        load(source)    # makes what else takes address space
         with Spacer():
-            inst = load('(module (memory (export "m") 1))')
+            inst = load(source)
         inner = inst.exports.m._inst
         canaries = Canaries([inner])
         assert canaries.damage() == []

@@ -74,7 +74,7 @@ class Wasmtime:
         self.store.set_fuel(FUEL)
         module = wasmtime.Module(self.store.engine, binary)
         self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
-        self.memories = [self.exports[one.name] for one in module.exports if one.name.startswith("memory")]
+        self.memories = [self.exports[name] for name in _memories(module)]
         self.views = [self.view(memory) for memory in self.memories]
 
     def view(self, memory):
@@ -84,6 +84,10 @@ class Wasmtime:
         else:
             size, start = memory.data_len(self.store), memory.data_ptr(self.store)
         return _view(ctypes.addressof(start.contents) if size else 0, size)
+
+    def grow(self, number, pages):
+        shared = isinstance(self.memories[number], self.api.SharedMemory)
+        self.memories[number].grow(*([] if shared else [self.store]), pages)
 
     def fill(self):
         self.views = [self.view(memory) for memory in self.memories]
@@ -112,9 +116,12 @@ class Ours:
         self.name = mode, bounds
         with Spacer():
             self.instance = wasm.Instance(module, {"env": _provided(made, module.imports)})
-            self.memories = [self.instance.exports[one.name] for one in module.exports if one.name.startswith("memory")]
+            self.memories = [self.instance.exports[name] for name in _memories(module)]
         self.canaries = Canaries([memory._inst for memory in self.memories])
         self.views = []
+
+    def grow(self, number, pages):
+        self.memories[number].grow(pages)
 
     def fill(self):
         self.views = [memoryview(memory) for memory in self.memories]
@@ -133,6 +140,11 @@ class Ours:
             found = f"{type(error).__name__}: {error}"
         self.views = [memoryview(memory) for memory in self.memories]
         return found, self.instance.exports.g.value & 0xFFFFFFFFFFFFFFFF
+
+
+def _memories(module):
+    """Names of a module's memories, in order."""
+    return sorted(one.name for one in module.exports if one.name.startswith("memory"))
 
 
 def _provided(engine, imports):
@@ -250,6 +262,7 @@ def _compare(progress, watchdog, model, machines, number, name, arguments, outco
     if wanted == OUT_OF_FUEL:
         outcomes["endless"] += 1
         if outcomes["endless"] > ENDLESS:
+            _equalise([model, *machines])
             return []
     else:
         outcomes["returned" if isinstance(wanted[0], list) else wanted[0]] += 1
@@ -269,7 +282,19 @@ def _compare(progress, watchdog, model, machines, number, name, arguments, outco
             found.append((_kind(seen[0], wanted[0]), machine.name, f"{seen}, wasmtime {wanted}"))
         elif (place := _difference(machine.views, model.views)) is not None:
             found.append(("memory", machine.name, f"{seen}; memory, offset, here, wasmtime: {place}"))
+    if wanted == OUT_OF_FUEL:
+        _equalise([model, *machines])
     return found
+
+
+def _equalise(machines):
+    """Make memories as large as the largest: endless calls are interrupted at different places."""
+    for machine in machines:
+        machine.fill()
+    for number, sizes in enumerate(zip(*([len(view) for view in machine.views] for machine in machines))):
+        for machine, size in zip(machines, sizes):
+            if size < max(sizes):
+                machine.grow(number, (max(sizes) - size) // PAGE)
 
 
 def _kind(seen, wanted):
