@@ -199,14 +199,18 @@ class Watchdog(threading.Thread):
 
 @functools.cache
 def warm():
-    """What all children need is loaded before they are forked."""
+    """What all children need is loaded before they are forked. Returns instances that must live: the address space
+    of their memories would be taken by the next ones, which are to have canaries around them."""
     import wasmtime
 
     source = """(module (memory 1) (func (export "f") (param v128) (result i32)
       (v128.store (i32.const 0) (i32x4.add (local.get 0) (local.get 0))) (i32.load (i32.const 0))))"""
     wasmtime.wat2wasm(source)
+    instances = []
     for mode, bounds, cache in itertools.product(("interp", "jit"), BOUNDS, (True, False)):
-        wasm.Instance(wasm.Module(source, engine=engine(mode, bounds, cache=cache))).exports.f(bytes(16))
+        instances.append(wasm.Instance(wasm.Module(source, engine=engine(mode, bounds, cache=cache))))
+        instances[-1].exports.f(bytes(16))
+    return instances
 
 
 # --- a module
