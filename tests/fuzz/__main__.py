@@ -58,11 +58,14 @@ KINDS = {kind.NAME: kind for kind in (loops, modules, binaryen, damaged, prefixe
 
 
 def run(kind, options, report, minutes):
-    """Cases of one kind; how many."""
+    """Cases of one kind; how many. It ends where there are no more."""
     seed, done, until = options.seed, 0, time.monotonic() + minutes * 60
     while done < options.count if options.count else time.monotonic() < until:
         size = min(kind.SIZE, options.count - done) if options.count else kind.SIZE
-        report.add(kind, seed, *kind.explore(seed, options, size))
+        findings, outcomes = kind.explore(seed, options, size)
+        if not outcomes.total() and not findings:
+            break
+        report.add(kind, seed, findings, outcomes)
         seed, done = seed + 1, done + size
         report.progress(kind, seed, done)
     return done

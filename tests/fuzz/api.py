@@ -19,7 +19,7 @@ from .children import in_child
 from .generator_values import Choices
 
 NAME, SUFFIX, SIZE = "api", ".json", 5
-THREADS, OPERATIONS, SECONDS = 3, 30, 60
+THREADS, OPERATIONS, SECONDS = 3, 30, 110
 SOURCE = """(module (import "env" "host" (func $host (param i32) (result i32)))
   (memory (export "memory") 1 16) (table (export "table") 4 100 funcref) (global (export "g") (mut i64) (i64.const 0))
   (global (export "x") (mut externref) (ref.null extern))

@@ -25,10 +25,10 @@ NAME, SUFFIX = "loops", ".wat"
 SIZE = 25               # functions of a module
 FUEL = 1_500_000        # of wasmtime, in instructions; a call that needs more is *endless*
 ENDLESS = 2             # calls of a module that are endless here too, until they are interrupted
-BRIEF, PATIENCE = 0.03, 3.0     # seconds of CPU until an endless call, and one that must end, is interrupted
+BRIEF, PATIENCE = 0.03, 10.0    # seconds of CPU until an endless call, and one that must end, is interrupted
 PATTERN = bytes(i * 7 + (i >> 8) * 13 + 1 & 255 for i in range(PAGE))
 OUT_OF_FUEL, INTERRUPTED = "endless", "interrupted"
-STUBBORN = 90       # seconds until what cannot be interrupted is a hang
+STUBBORN = 150      # seconds until what cannot be interrupted is a hang
 OSR = (2, 3, 7, 20, 40)     # thresholds at which mode `osr` goes on in native code
 MODES = ("interp", "jit", "tiered", "osr")
 UNCOMPILED = "InternalError"
@@ -199,14 +199,18 @@ class Watchdog(threading.Thread):
 
 @functools.cache
 def warm():
-    """What all children need is loaded before they are forked."""
+    """What all children need is loaded before they are forked. Returns instances that must live: the address space
+    of their memories would be taken by the next ones, which are to have canaries around them."""
     import wasmtime
 
     source = """(module (memory 1) (func (export "f") (param v128) (result i32)
       (v128.store (i32.const 0) (i32x4.add (local.get 0) (local.get 0))) (i32.load (i32.const 0))))"""
     wasmtime.wat2wasm(source)
+    instances = []
     for mode, bounds, cache in itertools.product(("interp", "jit"), BOUNDS, (True, False)):
-        wasm.Instance(wasm.Module(source, engine=engine(mode, bounds, cache=cache))).exports.f(bytes(16))
+        instances.append(wasm.Instance(wasm.Module(source, engine=engine(mode, bounds, cache=cache))))
+        instances[-1].exports.f(bytes(16))
+    return instances
 
 
 # --- a module
