@@ -322,6 +322,6 @@ class _Guest:
 
     def _has_breakpoint(self, ip):
         code = code_addresses.owner_of(ip)
-        (_, _, offset), = code.frames_at(ip, True, None)
+        (_, _, offset), = code.frames_at(ip, True)
         found = self.breakpoints.get(offset)
         return found is not None and found[0] is code

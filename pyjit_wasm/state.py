@@ -114,7 +114,7 @@ class StateReader:
         return self._points[code]
 
     def _frame(self, code, ip, fp, exact):
-        (funcidx, name, offset), = code.frames_at(ip, exact, None)
+        (funcidx, name, offset), = code.frames_at(ip, exact)
         module = code.module
         known = funcidx, name, offset, self.text(code, offset), len(module.funcs[funcidx].comp.results)
         if code.variant != config.STEPPING:

@@ -335,7 +335,7 @@ def test_symbol_files_agree_with_traps(native):
             if path is None or line == 1:   # the head of a function
                 continue
             offset = int(open(path, encoding="utf-8").readlines()[line - 1].split(";;")[1], 16)
-            frames = unit.frames_at(address + 1, False, None)
+            frames = unit.frames_at(address + 1, False)
             assert offset == frames[0][2]
             assert names_at(file, address)[:len(frames) - 1] == [name for _, name, _ in frames[:-1]]
             assert os.path.basename(path) == f"{frames[0][1]}-{frames[0][0]}.wat"

@@ -4,7 +4,6 @@ import functools
 import re
 import weakref
 
-from pyjit_wasm.binary.body import instructions
 from pyjit_wasm.codegen import guest_calls, native
 from pyjit_wasm.codegen.unit import LOOP, OUTER
 from pyjit_wasm.runtime import arena, loader, trace
@@ -62,9 +61,8 @@ class CompiledUnit:
         found = ((address, _FUNCTION.match(name)) for name, address in self._loaded.symbols.items())
         return sorted((address, match[0]) for address, match in found if match)
 
-    def frames_at(self, address, exact, trap):
-        """[(funcidx, name, wasm byte offset)], innermost first, of the call before a return address, which
-        is where `trap` happened if that is not None."""
+    def frames_at(self, address, exact):
+        """[(funcidx, name, wasm byte offset)], innermost first, of the call before a return address."""
         if self._lines is None:
             from pyjit_wasm.codegen.lines import Lines
 
@@ -75,8 +73,6 @@ class CompiledUnit:
         places = [self._inside(int(f), offset) for f, offset in places if not f.startswith(OUTER)]
         if exact and not places:
             places = [self._start_of(symbol)]
-        if trap and places:
-            places[0] = places[0][0], self._trapping(*places[0], trap)
         return [(f, self.module.function_name(f), offset) for f, offset in places]
 
     def _inside(self, funcidx, offset):
@@ -89,11 +85,3 @@ class CompiledUnit:
         endless loop."""
         funcidx = int(symbol.lstrip("abcdefghijklmnopqrstuvwxyz"))
         return funcidx, self.module.codes[funcidx - self.module.imported_funcs].start
-
-    def _trapping(self, funcidx, offset, trap):
-        """The last instruction up to `offset` that can trap so: in innermost loops, where accesses are not volatile, LLVM folds
-        a load into the instruction that uses its value, and what it calls the place is then that one's."""
-        code = self.module.codes[funcidx - self.module.imported_funcs]
-        could = [at for op, _, at in instructions(self.module, code.start, code.end)
-                 if at <= offset and any(trap == getattr(t, "trap", t) for t in op.traps)]
-        return could[-1] if could else offset

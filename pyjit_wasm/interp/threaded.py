@@ -48,7 +48,7 @@ class ThreadedCode:
     def __del__(self, unregister=trace.unregister):
         unregister(self.address)
 
-    def frames_at(self, address, exact, trap):
+    def frames_at(self, address, exact):
         """[(funcidx, name, wasm byte offset)] of an instruction, or of the one before a return address."""
         place = address - self.address - (not exact)
         offset = self.offsets[bisect.bisect(self.starts, place) - 1]

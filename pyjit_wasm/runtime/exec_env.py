@@ -169,7 +169,7 @@ def trap_error(status, address, _):
     """The exception for a trap that an entry was left with, to be raised by who asks."""
     env, message = at(address), TRAPS[status]  # None: garbage that a finalizer calls
     addresses = [] if env is None else env.take_trace()
-    frames = trace.frames(addresses, message)
+    frames = trace.frames(addresses)
     if message == "call stack exhausted":
         error = Exhaustion(message, frames, not addresses or trace.is_native(addresses[0]))
     else:

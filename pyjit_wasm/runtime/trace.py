@@ -81,9 +81,8 @@ class Call:
         self.arguments, self.places, self.frames, self.entries = arguments, None, None, None
 
 
-def calls(found, running=True, trap=None):
-    """(owner, Call) of the code addresses that are those of wasm functions, innermost first. `found` by `owners`; `trap`: the
-    message of the trap that the innermost has met."""
+def calls(found, running=True):
+    """(owner, Call) of the code addresses that are those of wasm functions, innermost first. `found` by `owners`."""
     handler = None
     for index, (owner, known, address) in enumerate(found):
         if owner is None:
@@ -95,13 +94,12 @@ def calls(found, running=True, trap=None):
             continue
         if handler is not None:
             address, exact, handler = owner.instruction_before(address, handler), True, None
-        arguments = address, exact, trap
+        arguments = address, exact
         call = known.get(arguments)
         if call is None:
             call = known[arguments] = Call(arguments)
         if call.places is None:
             call.places = owner.frames_at(*arguments)
-        trap = None if call.places else trap
         yield owner, call
 
 
@@ -111,9 +109,9 @@ def is_native(address):
     return owner is not None and owner.is_native and not owner.is_handlers
 
 
-def source_frames(found, running=True, trap=None):
+def source_frames(found, running=True):
     """The Frames of wasm functions and of what was inlined into them, innermost first; the arguments as of `calls`."""
-    return tuple([frame for owner, call in calls(found, running, trap) for frame in resolved(owner, call)])
+    return tuple([frame for owner, call in calls(found, running) for frame in resolved(owner, call)])
 
 
 def resolved(owner, call):
@@ -133,22 +131,22 @@ def in_source(module, funcidx, name, offset):
 
 
 class Trace:
-    """The stack of a trap, whose message is `trap`, or of an exception. Owners are looked up now, because they may be gone
+    """The stack of a trap, or of an exception. Owners are looked up now, because they may be gone
     later; the costly part waits. Called, it gives a tuple of Frames, innermost first. `complete`: whether these are all."""
 
-    __slots__ = ("_found", "_trap", "complete")
+    __slots__ = ("_found", "complete")
 
-    def __init__(self, addresses, trap, most):
-        self._found, self._trap, self.complete = owners(addresses), trap, len(addresses) < most
+    def __init__(self, addresses, most):
+        self._found, self.complete = owners(addresses), len(addresses) < most
 
     def calls(self):
         """(owner, Call), innermost first."""
-        return calls(self._found, True, self._trap)
+        return calls(self._found)
 
     def __call__(self):
-        return source_frames(self._found, True, self._trap)
+        return source_frames(self._found)
 
 
-def frames(addresses, trap=None, most=config.MAX_TRACE):
+def frames(addresses, most=config.MAX_TRACE):
     """The Trace of the code addresses that an exec_env has noted, `most` at most."""
-    return Trace(addresses, trap, most)
+    return Trace(addresses, most)
