@@ -127,15 +127,20 @@ class Instructions(Accesses):
             return self.word(self.layout.globals[index])
         return self.at("%inst", self.layout.globals[index])
 
+    @property
+    def keeps_stores(self):
+        """Whether stores have to stay where they are here: something may trap behind them, or never end."""
+        return self.free is None or self.free.keeps_stores
+
     def global_get(self, op, imm):
         globaltype = self.module.globals[imm]
         type = llvm_type(globaltype.valtype)
-        kept = globaltype.mutable and not self.free and self.controls[-1].in_loop
+        kept = globaltype.mutable and self.keeps_stores and self.controls[-1].in_loop
         self.push(type, self.load(type, self.global_cell(imm), volatile=kept))
 
     def global_set(self, op, imm):
         # in a loop that never ends it would be put off for ever
-        self.store(llvm_type(self.module.globals[imm].valtype), self.pop(), self.global_cell(imm), volatile=not self.free)
+        self.store(llvm_type(self.module.globals[imm].valtype), self.pop(), self.global_cell(imm), volatile=self.keeps_stores)
 
     def arguments(self, functype, native=True):
         """Pop arguments and pass them in the native calling convention, or all as LLVM likes best; text
@@ -225,7 +230,8 @@ class Instructions(Accesses):
         """(FUNC, its instance) of the element whose index is on the stack, of the type it must have."""
         index = self.wide(self.pop(), self.module.tables[tableidx].addr)
         table = self.table(tableidx)
-        func = self.load("ptr", self.element(table, index, "undefined element"))
+        # volatile: what is checked below is what is called, whoever writes the table meanwhile
+        func = self.load("ptr", self.element(table, index, "undefined element"), volatile=True)
         self.trap(self.let(f"icmp eq ptr {func}, null"), TRAP_CODE["uninitialized element"])
         wanted = self.word(self.layout.type_ids[typeidx], "i64")
         actual = self.load("i64", func, FUNC.type_id, INVARIANT)
@@ -296,7 +302,7 @@ class Instructions(Accesses):
         self.bulk(f"rt_memory_init(ptr %env, ptr {self.mem(imm[1])}, ptr {span}, {operands})")
 
     def data_drop(self, op, imm):
-        self.store("i64", "0", "%inst", self.layout.datas[imm] + SPAN.length)
+        self.store("i64", "0", "%inst", self.layout.datas[imm] + SPAN.length, volatile=True)
 
     def element(self, table, index, trap):
         """Checked pointer to an element."""
@@ -310,12 +316,12 @@ class Instructions(Accesses):
 
     def table_get(self, op, imm):
         index = self.wide(self.pop(), self.module.tables[imm].addr)
-        self.push("i64", self.load("i64", self.element(self.table(imm), index, "out of bounds table access")))
+        self.push("i64", self.load("i64", self.element(self.table(imm), index, "out of bounds table access"), volatile=True))
 
     def table_set(self, op, imm):
         value = self.pop()
         index = self.wide(self.pop(), self.module.tables[imm].addr)
-        self.store("i64", value, self.element(self.table(imm), index, "out of bounds table access"))
+        self.store("i64", value, self.element(self.table(imm), index, "out of bounds table access"), volatile=True)
 
     def table_size(self, op, imm):
         self.push_size(self.module.tables[imm], self.load("i64", self.table(imm), TABLE.length))
@@ -341,7 +347,7 @@ class Instructions(Accesses):
         self.bulk(f"rt_table_init(ptr %env, ptr {self.table(imm[1])}, ptr {span}, {operands})")
 
     def elem_drop(self, op, imm):
-        self.store("i64", "0", "%inst", self.layout.elems[imm] + SPAN.length)
+        self.store("i64", "0", "%inst", self.layout.elems[imm] + SPAN.length, volatile=True)
 
     def ref_null(self, op, imm):
         self.push("i64", "0")
