@@ -41,7 +41,7 @@ class Function(native.callable_base()):
     that is not 16 bytes), Trap, InUseError (the instance runs in another thread), or whatever a host function raised.
 
     `Function(target, params, results)` makes one of a Python callable, for tables and imports; value types
-    are "i32", "i64", "f32", "f64", "v128", "funcref", "externref".
+    are "i32", "i64", "f32", "f64", "v128", "funcref", "externref". ValueError for more than 1,000 parameters or results.
 
     Attributes: `type`, a FuncType; `name`, str, from the name section, the import or the export (`__name__` too);
     `index`, the function index, int, None of a host function. `inspect.signature` and `help` work.

@@ -14,6 +14,7 @@ EAGER = {"tier_up_threshold": 1, "background": False}  # tiered mode switches ti
 
 def pytest_addoption(parser):
     parser.addoption("--spec-testsuite", metavar="DIR", help="the specification's tests (see tests/test_spec.py)")
+    parser.addoption("--bless", action="store_true", help="write golden files anew (see tests/test_golden.py)")
     parser.addoption("--all-programs", action="store_true", help="large programs too (see tests/test_programs.py)")
 
 

@@ -170,6 +170,90 @@ def test_a_loop_is_proven_again_after_on_stack_replacement(copies):
     assert "free" in copies()
 
 
+# --- loops that copy and fill, which are done at once but for their end
+
+MOVES = """(module (memory (export "memory") 2)
+  (func (export "f") (param $to i32) (param $from i32) (param $n i32) (param $v i32) (result i32 i32 i32)
+    (local $x i32) (local $y i64)
+    (block $out (loop $l
+      {body}
+      (local.set $to (i32.add (local.get $to) (i32.const {step})))
+      (local.set $from (i32.add (local.get $from) (i32.const {step})))
+      (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (local.get $to) (local.get $from) (i32.add (local.get $x) (i32.wrap_i64 (local.get $y)))))"""
+
+
+def moved(kind, size, distances):
+    """Instructions that copy so many bytes at each distance, in that order."""
+    load = {1: "i32.load8_u", 2: "i32.load16_s", 4: "i32.load", 8: "i64.load"}[size]
+    store = {1: "i32.store8", 2: "i32.store16", 4: "i32.store", 8: "i64.store"}[size]
+    at = "(i32.add (local.get ${}) (i32.const {}))".format
+    if kind == "copy":
+        return "".join(f"({store} {at('to', d)} ({load} {at('from', d)}))" for d in distances)
+    if kind == "copy through a local":
+        name = "y" if size == 8 else "x"
+        return "".join(f"(local.set ${name} ({load} {at('from', d)})) ({store} {at('to', d)} (local.get ${name}))" for d in distances)
+    value = {"fill": "(i32.const -1)" if size < 8 else "(i64.const -1)", "fill by a local": "(local.get $v)"}[kind]
+    return "".join(f"({store} {at('to', d)} {value})" for d in distances)
+
+
+MOVED = {    # (instructions of an iteration, its step): whether they are moved at once
+    "bytes": (moved("copy", 1, [0]), 1, True), "bytes down": (moved("copy", 1, [0]), -1, True),
+    "words": (moved("copy", 4, [0]), 4, True), "doubles": (moved("copy through a local", 8, [0]), 8, True),
+    "unrolled": (moved("copy", 1, [0, 1, 2, 3]), 4, True), "unrolled down": (moved("copy", 1, [3, 2, 1, 0]), -4, True),
+    "through a local": (moved("copy through a local", 2, [0, 2]), 4, True),
+    "in the wrong order": (moved("copy", 1, [3, 2, 1, 0]), 4, False), "down in the wrong order": (moved("copy", 2, [0, 2]), -4, False),
+    "gaps": (moved("copy", 1, [0, 1]), 4, False), "too much": (moved("copy", 4, [0]), 2, False),
+    "fill": (moved("fill", 1, [0]), 1, True), "fill words down": (moved("fill", 4, [0]), -4, True),
+    "fill unrolled": (moved("fill", 8, [8, 0]), 16, True), "fill by a local": (moved("fill by a local", 1, [0, 1]), 2, True),
+    "fill with words of a local": (moved("fill by a local", 4, [0]), 4, False),
+    "two values": (moved("fill", 1, [0]) + moved("fill by a local", 1, [1]), 2, False),
+    "a changing value": ("(i32.store8 (local.get $to) (local.get $from))", 1, False),
+    "a sum of locals": ("(local.set $x (i32.add (local.get $x) (i32.const 3)))" + moved("copy", 1, [0]), 1, True),
+    "carried": ("(local.set $x (i32.mul (local.get $x) (i32.const 3)))" + moved("copy", 1, [0]), 1, False),
+    "another exit": (moved("copy", 1, [0]) + "(br_if $out (i32.gt_u (local.get $to) (i32.const 40000)))", 1, False),
+    "a trap": (moved("copy", 1, [0]) + "(drop (i32.div_u (i32.const 1) (i32.sub (local.get $to) (i32.const 9000))))", 1, False),
+}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_moves(name):
+    body, step, at_once = MOVED[name]
+    source = MOVES.format(body=body, step=step)
+    unit = wasm.Module(source, engine=wasm.Engine("jit")).code.unit([0], [0])
+    assert ("call void @rt_move" in unit.source() or "call void @rt_fill" in unit.source()) == at_once
+    interp = wasm.load(source, mode="interp")
+    engines = [wasm.load(source, mode="jit", memory_bounds=bounds) for bounds in ("guard", "explicit")]
+    low = 30000 if step < 0 else 4
+    for to, place in ((low, 90000), (90000, low), (60000, 60000), *[(60000 + d, 60000) for d in (1, -1, 2, -2, 3, -3, 4, -4, 7, -7, 1000, -1000)],
+                      (131072 - 700, 0), (700, 0), (0, 131072 - 700)):
+        for count in (1, 2, 3, 511, 513, 700, 5000):
+            arguments = to, place, count, 0x1234
+            wanted = outcome(interp, "f", *arguments)
+            for engine in engines:
+                assert outcome(engine, "f", *arguments) == wanted, arguments
+
+
+def test_a_move_is_interrupted(load_bounded):
+    """In the middle of 2 GiB."""
+    inst = load_bounded("""(module (memory (export "memory") 32768)
+      (func (export "f") (local $i i32) (loop $again (local.set $i (i32.const 0))
+        (loop $l (i32.store8 (local.get $i) (i32.const 1))
+          (br_if $l (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 0x80000000)))) (br $again))))""")
+    result = []
+
+    def call():
+        try:
+            inst.exports.f()
+        except wasm.Interrupted:
+            result.append("interrupted")
+    thread = running(call)
+    wait_until(lambda: memoryview(inst.exports.memory)[0] == 1)
+    inst.interrupt()
+    thread.join(60)
+    assert result == ["interrupted"]
+
+
 ENDLESS = """(module (memory (export "memory") 1)
   (global $g (export "g") (mut i32) (i32.const 0))
   (func (export "count") (loop $l

@@ -7,11 +7,11 @@ For machines without saturating conversions C compilers guard each conversion, s
     end i32.const -0x80000000 local.set $y end
 
 and for unsigned integers with `$x < 0x1p32 & $x >= 0` and 0. The branches would keep LLVM from vectorising the loop
-around. The conversion does not trap where it is reached, so this is a `select` between a saturating
-conversion and the constant; it is rewritten so, in other WebAssembly instructions.
+around. The conversion does not trap where it is reached, so this is a `select` between the conversion without its guards
+and the constant; it is rewritten so. Where the guards would trap, LLVM's conversion has no value, and is not selected.
 """
 from pyjit_wasm.opcodes import BY_NAME
-from pyjit_wasm.opcodes.op import BITS
+from pyjit_wasm.opcodes.op import BITS, Op
 
 _BITS_OF_POWER = {("f32", 31): 0x4F000000, ("f32", 32): 0x4F800000, ("f32", 63): 0x5F000000, ("f32", 64): 0x5F800000,
                   ("f64", 31): 0x41E0 << 48, ("f64", 32): 0x41F0 << 48, ("f64", 63): 0x43E0 << 48,
@@ -39,6 +39,13 @@ def _shape(integer, number, sign):
 # mnemonic of the conversion: the idiom around it
 _SHAPES = {f"{i}.trunc_{n}_{s}": _shape(i, n, s) for i in ("i32", "i64") for n in ("f32", "f64") for s in "su"}
 _CONVERSION, _END = 3, 10  # places in `rest`
+
+
+def _without_guards(op):
+    return Op(op.code, op.mnemonic, op.params, op.results, op.ir)
+
+
+_SELECTED = {name: _without_guards(BY_NAME[name]) for name in _SHAPES}
 
 
 def branchless(body):
@@ -94,12 +101,12 @@ def _openers(written, position):
 def _rewrite(body, position, found, openers, written):
     condition, x, y = found
     offset = body[position][2]
-    conversion = body[position][0].mnemonic.replace("trunc", "trunc_sat")
+    conversion = _SELECTED[body[position][0].mnemonic]
     constant = body[position + 4]
     del written[-3 - len(condition):]  # local.get $x stays
     for opener in openers:
         del written[opener]
-    written.append((BY_NAME[conversion], None, offset))
+    written.append((conversion, None, offset))
     written.append(constant)
     for mnemonic, imm in (("local.get", x), *condition, ("select", None), ("local.set", y)):
         written.append((BY_NAME[mnemonic], x if imm is _X else imm, offset))

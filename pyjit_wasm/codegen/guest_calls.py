@@ -13,7 +13,7 @@ _NUMBERS = "computes with registers only, and is short"
 SUPPORT = {
     **dict.fromkeys(("rt_trap", "rt_trap_at", "rt_throw", "rt_service", "rt_other_type", "rt_hold_exception",
                      "rt_drop_exception"), _LEAVES),
-    **dict.fromkeys(("rt_memory_fill", "rt_memory_copy", "rt_memory_init", "rt_table_fill", "rt_table_copy", "rt_table_init"),
+    **dict.fromkeys(("rt_memory_fill", "rt_memory_copy", "rt_memory_init", "rt_move", "rt_fill", "rt_table_fill", "rt_table_copy", "rt_table_init"),
                     _CHECKED),
     **dict.fromkeys(("rt_probe", "rt_note_throw", "rt_note_throw_at", "rt_new_exception", "rt_count_call"), _SHORT),
     **dict.fromkeys(("__udivti3", "__umodti3"), _NUMBERS),  # counts of iterations

@@ -1,19 +1,22 @@
 """One iteration of an innermost loop, executed on symbols: what its addresses and conditions are made of.
 
-A value is a Linear form over the locals as they were when the iteration began, a Comparison of such forms, or None if it
-is anything else. Where ways through the body meet, a value that differs between them is None.
+A value is a Linear form over the locals as they were when the iteration began, a Comparison of such forms, what an access
+has Loaded, or None if it is anything else. Where ways through the body meet, a value that differs between them is None.
 """
 from typing import NamedTuple
 
 from pyjit_wasm.codegen import linear
 from pyjit_wasm.codegen.linear import Comparison, Linear
 from pyjit_wasm.frames.walk import block_type, memarg
+from pyjit_wasm.types import F32, F64, I32, I64
 
 _BITS = {"i32": 32, "i64": 64}
+_SCALARS = (I32, I64, F32, F64)
 
 
 class Access(NamedTuple):
-    """A memory access: its instruction's index in the body and byte offset, its address, and what is immediate."""
+    """A memory access: its instruction's index in the body and byte offset, its address, and what is immediate. `stored`: of a
+    store, the value."""
 
     index: int
     offset: int
@@ -21,6 +24,14 @@ class Access(NamedTuple):
     memory: int
     memarg: int
     size: int
+    stores: bool
+    stored: object
+
+
+class Loaded(NamedTuple):
+    """What was loaded as it is, by the access of that index in the body; sign extension does not count where it is stored."""
+
+    index: int
 
 
 class Test(NamedTuple):
@@ -51,16 +62,19 @@ class _Block:
 
 class Iteration:
     """`accesses`, `tests`, and `next`: {local: value at the start of the next iteration} of those that are written.
-    `back_edges`: indices of the instructions that branch back."""
+    `back_edges`: indices of the instructions that branch back. `carried`: locals that are read before they are written.
+    `straight`: whether each iteration but the last one executes all instructions, and none of them has an effect but accesses."""
 
     def __init__(self, module, body, first, end, local_types):
         self._module, self._types, self._locals, self._stack = module, local_types, {}, []
         self._blocks, self._dead, self._back = [_Block("loop", None, 0)], 0, []
         self.accesses, self.tests, self.back_edges, self._end = [], [], [], end
+        self.carried, self.straight, self.branches = set(), True, 0
         for index in range(first, end):
             self._index, (op, imm, self._offset) = index, body[index]
             self._step(op, imm)
         self.next = _joined(self._back)[0] if self._back else {}
+        self.straight &= len(self.back_edges) == 1 and self.branches == len({*self.back_edges, *[t.index for t in self.tests]})
         self.tests = [test for test in self.tests if self._holds_for_all(test)]
 
     def _holds_for_all(self, test):
@@ -80,6 +94,7 @@ class Iteration:
         elif op.access is not None and op.ir is not None:
             self._access(op, memarg(op, imm)[0])
         elif op.ir is not None and op.results is not None:
+            self.straight &= not op.traps
             self._pop(len(op.params))
             self._stack += [None] * len(op.results)
         else:
@@ -92,16 +107,21 @@ class Iteration:
         return popped[0] if popped else None
 
     def _access(self, op, place):
-        self._pop(len(op.params) - 1)
+        stored = self._pop(len(op.params) - 1) if len(op.params) > 1 else None
         address = self._stack.pop()
-        self._stack += [None] * len(op.results)
+        if op.results:
+            scalar = len(op.params) == 1 and op.results[0] in _SCALARS
+            self._stack += [Loaded(self._index) if scalar and not op.atomic else None] * len(op.results)
         provable = isinstance(address, Linear) and not op.atomic
-        self.accesses.append(Access(self._index, self._offset, address if provable else None, place[1], place[2], op.access))
+        self.straight &= len(op.params) < 3
+        self.accesses.append(Access(self._index, self._offset, address if provable else None, place[1], place[2], op.access,
+                                    not op.results, stored))
 
     # --- locals and numbers
 
     def _local(self, index):
         if index not in self._locals:
+            self.carried.add(index)
             bits = _BITS.get(self._types[index])
             return bits and linear.local(bits, index)
         return self._locals[index]
@@ -145,8 +165,8 @@ class Iteration:
         value = self._stack.pop()
         if isinstance(value, Comparison):
             value = value.negated
-        elif value is not None:
-            value = Comparison("eq", False, value, linear.constant(bits, 0))
+        else:
+            value = Comparison("eq", False, value, linear.constant(bits, 0)) if isinstance(value, Linear) else None
         self._stack.append(value)
 
     def select(self, _):
@@ -155,6 +175,10 @@ class Iteration:
 
     def push_unknown(self, _):
         self._stack.append(None)
+
+    def set_global(self, _):
+        self.straight = False
+        self._stack.pop()
 
     def drop(self, _):
         self._stack.pop()
@@ -168,6 +192,7 @@ class Iteration:
         return value and value.negated
 
     def open(self, kind, imm):
+        self.straight = False
         functype = block_type(self._module, imm)
         self._blocks.append(_Block(kind, functype, len(self._stack) - len(functype.params)))
 
@@ -216,6 +241,7 @@ class Iteration:
 
     def _leave(self, label):
         """A branch to a label, taken perhaps."""
+        self.branches += 1
         if label < len(self._blocks) - 1:
             block = self._blocks[-1 - label]
             block.states.append(self._state(len(block.functype.results)))
@@ -237,7 +263,7 @@ class Iteration:
         self._leave(label)
 
     def stop(self, _):
-        self._dead = 1
+        self.straight, self._dead = False, 1
 
     def _skip(self, name):
         """Unreachable code: only the nesting matters."""
@@ -269,16 +295,16 @@ def _number(bits):
 _RULES = {
     "local.get": Iteration.get, "local.set": Iteration.set, "local.tee": Iteration.tee,
     "i32.wrap_i64": Iteration.wrap, "select": Iteration.select, "drop": Iteration.drop, "nop": lambda i, imm: None,
-    "global.get": Iteration.push_unknown, "global.set": Iteration.drop, "memory.size": Iteration.push_unknown,
+    "global.get": Iteration.push_unknown, "global.set": Iteration.set_global, "memory.size": Iteration.push_unknown,
     "block": lambda i, imm: i.open("block", imm), "if": Iteration.if_, "else": Iteration.else_, "end": Iteration.end,
     "br": Iteration.br, "br_if": Iteration.br_if, "return": Iteration.stop, "unreachable": Iteration.stop,
-    "f32.const": Iteration.push_unknown, "f64.const": Iteration.push_unknown, "v128.const": Iteration.push_unknown,
+    "v128.const": Iteration.push_unknown,
     "i8x16.shuffle": lambda i, imm: (i.drop(imm), i.drop(imm), i.push_unknown(imm)),
 }
 _COMPARISONS = {}
 for _bits in (32, 64):
     _RULES |= {
-        f"i{_bits}.const": _number(_bits),
+        f"i{_bits}.const": _number(_bits), f"f{_bits}.const": _number(_bits),     # the bits
         f"i{_bits}.add": lambda i, imm, bits=_bits: i.binary(bits, 1),
         f"i{_bits}.sub": lambda i, imm, bits=_bits: i.binary(bits, -1),
         f"i{_bits}.mul": lambda i, imm, bits=_bits: i.multiply(bits),

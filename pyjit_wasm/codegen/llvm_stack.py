@@ -9,7 +9,7 @@ import ctypes
 
 from pyjit_wasm.runtime import arena, libc
 
-_SIZES = (256 << 20, 64 << 20, 8 << 20)     # bytes of address space, the first that there is; untouched it takes no memory
+_SIZES = (64 << 20, 8 << 20)                # bytes of address space, the first that there is; untouched it takes no memory
 _GUARD = 1 << 20                            # inaccessible bytes below
 _KEPT = 1 << 20                             # bytes that stay in memory from one call to the next
 _STACK_ARGUMENTS = 4                        # words copied behind the six arguments in registers

@@ -2,10 +2,12 @@
 import copy
 
 from pyjit_wasm.codegen.abi import STATUS
+from pyjit_wasm.codegen.block_moves import WORTH
 from pyjit_wasm.codegen.body import llvm_type
 from pyjit_wasm.codegen.instructions import Instructions
 from pyjit_wasm.codegen.proof_text import Proof
 from pyjit_wasm.codegen.proofs import wide
+from pyjit_wasm.config import OPCODES
 from pyjit_wasm.frames.entries import Disagreement
 from pyjit_wasm.frames.walk import block_type
 
@@ -52,7 +54,8 @@ class Loops(Instructions):
 
     def free_copy(self, control, plan):
         """The proof at a loop's entry, and the copy that runs if it holds. What follows is the other copy."""
-        proven, pointers = Proof(self, plan).write()
+        proof = Proof(self, plan)
+        proven, pointers = proof.write()
         free, exact = f"{control.label}.free", f"{control.label}.exact"
         self.branch(proven, free, exact)
         before = self.copy, self.stack[:], self.controls_count
@@ -66,6 +69,8 @@ class Loops(Instructions):
             if pointer:
                 self.store("ptr", pointer, self.group_pointer(group))
         self.controls[-1] = inner
+        if plan.move and self.unit.variant != OPCODES:
+            self.move_block(plan, proof)
         self.do(f"br label %{inner.label}")
         self.label(inner.label)
         self.forget(inner)
@@ -79,6 +84,49 @@ class Loops(Instructions):
         self.label(exact)
         self.begin_copy(free=False)
         self.do(f"br label %{control.label}")
+
+    def move_block(self, plan, proof):
+        """Before the first iteration of a free copy that copies or fills: do all iterations but the last two at once."""
+        move, step = plan.move, plan.move.to.step.signed
+        iterations = self.let(f"sub i64 {proof.last}, 1")
+        size = self.let(f"mul i64 {iterations}, {abs(step)}")
+        to = self.lowest(move.to, move.distance, step, iterations)
+        possible = self.let(f"icmp sge i64 {size}, {WORTH}")
+        if move.value is None:
+            source = self.lowest(move.source, move.from_distance, step, iterations)
+            first, second = (self.let(f"ptrtoint ptr {p} to i64") for p in ((to, source) if step > 0 else (source, to)))
+            apart = self.let(f"icmp uge i64 {self.let(f'sub i64 {first}, {second}')}, {size}")
+            possible = self.let(f"and i1 {possible}, {apart}")
+            call = f"rt_move(ptr %env, ptr {to}, ptr {source}, i64 {size})"
+        else:
+            call = f"rt_fill(ptr %env, ptr {to}, i32 {proof.form(move.value)}, i64 {size})"
+        at_once, one_by_one = self.new_label("move"), self.new_label("each")
+        self.branch(possible, at_once, one_by_one)
+        self.label(at_once)
+        self.do(f"call void @{call}{self.here()}")
+        self.skip_iterations(plan, iterations)
+        self.do(f"br label %{one_by_one}")
+        self.label(one_by_one)
+
+    def lowest(self, group, distance, step, iterations):
+        """The lowest address that so many iterations touch in a group of accesses that touch adjacent bytes."""
+        start = self.at(self.load("ptr", self.group_pointer(group)), distance)
+        if step > 0:
+            return start
+        return self.at(start, self.let(f"mul i64 {self.let(f'sub i64 {iterations}, 1')}, {step}"))
+
+    def skip_iterations(self, plan, iterations):
+        """Bring locals and pointers to where they are after so many iterations."""
+        for index, step in plan.move.advancing:
+            type, place = self.local_types[index], self.local(index)
+            count = iterations if type == "i64" else self.let(f"trunc i64 {iterations} to {type}")
+            way = self.let(f"mul {type} {count}, {step}")
+            self.store(type, self.let(f"add {type} {self.load(type, place)}, {way}"), place)
+        for group in plan.groups:
+            if group.step.constant:
+                place = self.group_pointer(group)
+                way = self.let(f"mul i64 {iterations}, {group.step.signed}")
+                self.store("ptr", self.at(self.load("ptr", place), way), place)
 
     def begin_copy(self, free):
         """Before the first iteration of a copy of a loop."""

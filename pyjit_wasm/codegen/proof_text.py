@@ -8,14 +8,14 @@ from pyjit_wasm.codegen.proofs import MAX_STEP, MAX_TRIPS, wide
 
 
 class Proof:
-    """Writes a proof into a function body `f`. `checks`: names of i1 that must all hold."""
+    """Writes a proof into a function body `f`. `last`: the name of the number of the loop's last iteration."""
 
     def __init__(self, f, plan):
         self._f, self._plan, self._checks = f, plan, []
 
     def write(self):
         """(the i1 that says whether it holds; of each group the pointer in the first iteration, if the step is constant)."""
-        last = self._last_iteration()
+        last = self.last = self._last_iteration()
         pointers = [self._group(group, last) for group in self._plan.groups]
         proven = "true"
         for check in self._checks:
@@ -28,7 +28,7 @@ class Proof:
     def _must(self, comparison):
         self._checks.append(self._let(f"icmp {comparison}"))
 
-    def _form(self, form):
+    def form(self, form):
         """The value of a form now."""
         f, type = self._f, f"i{form.bits}"
         total = str(form.signed)
@@ -45,7 +45,7 @@ class Proof:
         """A step as i64: an int if it is constant."""
         if not step.terms:
             return step.signed
-        value = self._form(step)
+        value = self.form(step)
         if step.bits == 32:
             value = self._let(f"sext i32 {value} to i64")
         self._must(f"ult i64 {self._let(f'add i64 {value}, {MAX_STEP - 1}')}, {2 * MAX_STEP - 1}")
@@ -57,7 +57,7 @@ class Proof:
         """Number of the iteration in which the loop's condition fails, from 0 on, as i64."""
         relation, is_signed, value, limit, step = self._plan.count
         advance = self._wide_step(step)
-        first, limit = self._form(value), self._form(limit)
+        first, limit = self.form(value), self.form(limit)
         if relation == "ne":
             return self._until_equal(value.bits, advance, first, limit)
         return self._until_passed(value.bits, advance, is_signed, relation, first, limit)
@@ -124,7 +124,7 @@ class Proof:
     def _group(self, group, last):
         f = self._f
         bytes_ = f.load("i64", f.memory_size_local(group.memory))
-        start = self._form(group.start)
+        start = self.form(group.start)
         if wide(f.module, group.memory):
             self._must(f"ule i64 {start}, {bytes_}")
         else:

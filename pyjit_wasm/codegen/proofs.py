@@ -12,7 +12,7 @@ Accesses that are in no group keep their place and their trap in the free copy a
 from typing import NamedTuple
 
 from pyjit_wasm import config
-from pyjit_wasm.codegen import linear
+from pyjit_wasm.codegen import block_moves, linear
 from pyjit_wasm.codegen.iteration import Iteration, NotUnderstood
 from pyjit_wasm.codegen.linear import Linear, combine
 from pyjit_wasm.frames.walk import block_type
@@ -57,7 +57,9 @@ class Count(NamedTuple):
 class Plan:
     """Of a loop whose body is instructions `first` up to `end`: `count`; `groups`; `places`, {byte offset of an access:
     (group, distance)}; `exact_accesses`: whether there are others; `memories` that it accesses; `last_branch`: byte offset of the branch back if it
-    is the body's last instruction."""
+    is the body's last instruction; `move`: a `block_moves.Move` that it mostly is, or None."""
+
+    move = None
 
     def __init__(self, first, end, count, last_branch):
         self.first, self.end, self.count, self.last_branch = first, end, count, last_branch
@@ -97,6 +99,7 @@ def _plan(module, body, first, end, iteration):
         whole = not test.after <= access.index < test.until
         if module.mems[access.memory].shared or not _join(plan, steps, access, whole):
             plan.exact_accesses = True
+    plan.move = block_moves.find(plan, iteration, steps.constant) if plan.places else None
     return plan if plan.places else None
 
 
@@ -119,6 +122,11 @@ class _Steps:
     def _constant(self, index):
         value = self._next.get(index)
         return index not in self._next or isinstance(value, Linear) and value == linear.local(value.bits, index)
+
+    def constant(self, index):
+        """The step of a local as a number; None if it is not constant."""
+        step = self._of_local(index)
+        return None if step is None or step.terms else step.signed
 
     def of(self, form):
         """The step of a form, or None."""

@@ -82,6 +82,8 @@ declare void @rt_drop_exception(ptr, ptr) nounwind
 declare void @rt_hold_exception(ptr, ptr) nounwind
 declare i64 @rt_other_type(ptr, i64, i64, i64) nounwind
 declare void @rt_count_call(ptr, i64, ptr) nounwind
+declare void @rt_move(ptr, ptr, ptr, i64) nounwind
+declare void @rt_fill(ptr, ptr, i32, i64) nounwind
 declare i64 @rt_memory_fill(ptr, ptr, i64, i32, i64) nounwind
 declare i64 @rt_memory_copy(ptr, ptr, ptr, i64, i64, i64) nounwind
 declare i64 @rt_memory_init(ptr, ptr, ptr, i64, i64, i64) nounwind

@@ -36,6 +36,9 @@ def check_types(types):
     """
     depths = {}
     for deftype in types:
+        if not deftype.supers:
+            depths[deftype] = 0
+            continue
         if len(deftype.supers) > 1:
             raise ValidationError("sub type has more than one supertype")
         depths[deftype] = 1 + max([depths[s] for s in deftype.supers], default=-1)

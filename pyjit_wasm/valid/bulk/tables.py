@@ -76,17 +76,17 @@ class Tables:
         self._numbers, self._sequences = dict(_KNOWN), {}
         self.ops = _rows()
         self.valtypes, self.sigs = array("i"), array("i")
+        places = {id(t): i for i, t in reversed(list(enumerate(module.types)))}    # where types are first, which may be often
+        signatures = {i: self._signature(module.types[i].comp) for i in places.values()}
         for deftype in module.types:
-            comp = deftype.comp
-            self._add(*(comp.params, comp.results) if isinstance(comp, FuncType) else (None, ()))
+            self.sigs.extend(signatures[places[id(deftype)]])
         self.types = len(module.types)
-        self._add((), ())
+        self.sigs.extend(self._signature(FuncType((), ())))
         constants = sorted((n, t) for t, n in _KNOWN.items() if n <= state.EXN)
         for _, valtype in constants:
-            self._add((), (valtype,))
-        places = {id(t): i for i, t in reversed(list(enumerate(module.types)))}
+            self.sigs.extend(self._signature(FuncType((), (valtype,))))
         self.func_sigs = array("i", [places[id(t)] for t in module.funcs])
-        references = array("i", [self.number(RefType(False, t)) for t in module.types])
+        references = {index: self.number(RefType(False, module.types[index])) for index in {*self.func_sigs}}
         self.func_refs = array("i", [references[index] for index in self.func_sigs])
         self.func_count = len(module.funcs)
         self.globals = array("i", [n for g in module.globals for n in (self.number(g.valtype), g.mutable)])
@@ -110,12 +110,11 @@ class Tables:
         """What stands for a value type."""
         return self._numbers.setdefault(valtype, state.FIRST_OTHER + len(self._numbers))
 
-    def _add(self, params, results):
-        """Add a signature; no parameters for a type that is no function's."""
-        if params is None:
-            self.sigs.extend((-1, 0, 0, 0))
-            return
-        self.sigs.extend((self._sequence(params), len(params), self._sequence(results), len(results)))
+    def _signature(self, comp):
+        """The words of a signature, as `state` names them."""
+        if not isinstance(comp, FuncType):
+            return -1, 0, 0, 0
+        return self._sequence(comp.params), len(comp.params), self._sequence(comp.results), len(comp.results)
 
     def _sequence(self, valtypes):
         start = self._sequences.get(valtypes)
