@@ -1,4 +1,5 @@
-"""Adversarial loops in this engine, in every mode, and in wasmtime: results, traps, and all memory afterwards.
+"""Adversarial loops in this engine, in every mode, and in wasmtime: results, traps and their places, and all
+memory afterwards.
 
 Many functions make a module, because LLVM takes milliseconds for each. Every call runs in all engines, one after the
 other, with memories that hold the same before. Canaries lie around the memories of this engine.
@@ -129,13 +130,13 @@ class Ours:
         self.instance.exports.g.value = 0
 
     def call(self, name, arguments):
-        function = self.instance.exports[name]
+        function, self.offset = self.instance.exports[name], None
         try:
             found = [value & 0xFFFFFFFFFFFFFFFF for value in function(*arguments)]
         except wasm.Interrupted:
             return INTERRUPTED
         except wasm.Trap as trap:
-            found = trap.code
+            found, self.offset = trap.code, trap.frames[0].offset
         except Exception as error:
             found = f"{type(error).__name__}: {error}"
         self.views = [memoryview(memory) for memory in self.memories]
@@ -284,6 +285,8 @@ def _compare(progress, watchdog, model, machines, number, name, arguments, outco
             found.append(("does not end", machine.name, f"wasmtime {wanted}"))
         elif seen != wanted:
             found.append((_kind(seen[0], wanted[0]), machine.name, f"{seen}, wasmtime {wanted}"))
+        elif machine.offset != machines[0].offset:  # wasmtime names a later instruction if it has joined it with the access
+            found.append(("offset", machine.name, f"trap at {machine.offset}, {machines[0].name}: {machines[0].offset}"))
         elif (place := _difference(machine.views, model.views)) is not None:
             found.append(("memory", machine.name, f"{seen}; memory, offset, here, wasmtime: {place}"))
     if wanted == OUT_OF_FUEL:
