@@ -111,6 +111,8 @@ def take_exception(error, *_):
     if env is not None:
         env.forget_trace()  # of one that may have had the address of the new one
     if isinstance(error, WasmException):
+        if not isinstance(error.tag, Tag):
+            raise TypeError(f"the tag of a WasmException is a Tag, not {type(error.tag).__name__}")
         inst = error.tag._inst
         return exceptions.new(inst.address, _words(inst, error.payload), error)
     if not isinstance(error, Exception) or isinstance(error, WasmError):
