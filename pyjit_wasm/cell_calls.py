@@ -1,8 +1,8 @@
 """Calls with arguments and results in 32-bit cells, as WAMR passes them (wasm_runtime_call_wasm)."""
 import ctypes
-from operator import index
 
 from pyjit_wasm.types import F32, F64, I32, I64, V128
+from pyjit_wasm.values import integer
 
 _CELLS = {I32: 1, F32: 1, I64: 2, F64: 2, V128: 4}
 _MASK = 0xFFFFFFFF
@@ -60,9 +60,10 @@ def _reference(cells, place):
 
 
 def _cell(number):
-    if not -1 << 31 <= index(number) <= _MASK:
+    number = integer(number)
+    if not -1 << 31 <= number <= _MASK:
         raise OverflowError(f"a cell has 32 bits: {number}")
-    return index(number) & _MASK
+    return number & _MASK
 
 
 def _cells(valtype, value):

@@ -46,12 +46,16 @@ class Debugger:
     """
 
     __reduce_ex__ = pickling.refuse
-    instance: Instance
 
     def __init__(self, instance: Instance) -> None:
-        self.instance = instance
+        self._instance = instance
         self._guest, self._reader, self._state = _Guest(instance._inst), StateReader(), None
         self._finalizer = weakref.finalize(self, _Guest.close, self._guest)
+
+    @property
+    def instance(self) -> Instance:
+        """The Instance whose functions it steps through."""
+        return self._instance
 
     @property
     def result(self) -> Any:

@@ -14,6 +14,7 @@ from pyjit_wasm.engine import Module
 from pyjit_wasm.interp.listing import listing
 from pyjit_wasm.text.print_function import FunctionPrinter
 from pyjit_wasm.text.print_literals import printable
+from pyjit_wasm.values import integer
 
 # the forms a function takes, in the order in which they are made, and their titles
 TITLES = {"wasm": "WebAssembly", "threaded": "threaded code", "ir": "LLVM IR", "asm": "machine code"}
@@ -81,9 +82,10 @@ def function_index(module: Module, name: int | str) -> int:
     """The index of a function given by its index, also as a string, by the name it is exported under, or by its name in the
     name section, with or without `$`. Raises KeyError without such a function."""
     syntax = module.syntax
-    if isinstance(name, int) or name.isdecimal():
-        if 0 <= int(name) < len(syntax.funcs):
-            return int(name)
+    if not isinstance(name, str) or name.isdecimal():
+        index = int(name) if isinstance(name, str) else integer(name)
+        if 0 <= index < len(syntax.funcs):
+            return index
         raise KeyError(name)
     for export in syntax.exports:
         if export.kind == "func" and export.name == name:

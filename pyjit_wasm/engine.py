@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import functools
 import os
-from operator import index
 
 from pyjit_wasm import config
 from pyjit_wasm.binary.decode import decode
@@ -12,6 +11,7 @@ from pyjit_wasm.runtime import machine_stack
 from pyjit_wasm.source.positions import Positions
 from pyjit_wasm.types import DefType, ExportType, ImportType
 from pyjit_wasm.valid import validate
+from pyjit_wasm.values import integer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ def check_mode(mode: Mode) -> Mode:
 
 
 def check_stack_size(size: int) -> int:
-    if index(size) < 0:
+    size = integer(size)
+    if size < 0:
         raise ValueError(f"a stack size is a number of bytes, not {size}")
-    return index(size)
+    return size
 
 
 class Engine:
@@ -73,14 +74,15 @@ class Engine:
                  legacy_exceptions: bool = True, tracebacks: bool = True) -> None:
         if memory_bounds not in ("guard", "explicit"):
             raise ValueError(f"memory_bounds must be 'guard' or 'explicit', not {memory_bounds!r}")
+        tier_up_threshold, compile_memory = integer(tier_up_threshold), integer(compile_memory)
         if tier_up_threshold < 1:
             raise ValueError("tier_up_threshold must be at least 1")
-        if not compile_seconds > 0 or index(compile_memory) < 1:
+        if not compile_seconds > 0 or compile_memory < 1:
             raise ValueError("compile_seconds and compile_memory must be more than 0")
         vars(self).update(
             mode=check_mode(mode), memory_bounds=memory_bounds,
             tier_up_threshold=tier_up_threshold, background=background, cache=cache,
-            compile_seconds=compile_seconds, compile_memory=index(compile_memory),
+            compile_seconds=compile_seconds, compile_memory=compile_memory,
             stack_size=check_stack_size(stack_size), dump_call_stack=dump_call_stack, legacy_exceptions=legacy_exceptions,
             tracebacks=tracebacks)
 
@@ -130,21 +132,25 @@ class Module:
     those; its code comes from the cache on disk where it is unpickled.
     """
 
+    engine: Engine
     path: str | None
 
     def __init__(self, source: Source, *, engine: Engine | None = None, path: str | os.PathLike[str] | None = None,
                  source_map: SourceMap | None = None) -> None:
         machine_stack.before_imports()
-        self.engine = engine or default_engine()
-        self.path = os.fspath(source if path is None and _is_path(source) else path or "") or None
-        self._source_map = None if source_map is None else _read_map(source_map)
-        self.syntax, facts = _decode_and_validate(binary_of(source))
-        self.syntax.positions = Positions(self.syntax, self.path, self._source_map)
-        if not self.engine.legacy_exceptions and facts.legacy_exceptions:
+        engine = engine or default_engine()
+        path = os.fspath(source if path is None and _is_path(source) else path or "") or None
+        source_map = None if source_map is None else _read_map(source_map)
+        syntax, facts = _decode_and_validate(binary_of(source))
+        syntax.positions = Positions(syntax, path, source_map)
+        if not engine.legacy_exceptions and facts.legacy_exceptions:
             raise ValidationError("legacy exception handling is switched off in this engine")
         from pyjit_wasm.tiering.module_code import ModuleCode
 
-        self.code = ModuleCode(self.syntax, facts, self.engine)
+        vars(self).update(engine=engine, path=path, syntax=syntax, code=ModuleCode(syntax, facts, engine), _source_map=source_map)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("modules are immutable")
 
     @property
     def imports(self) -> list[ImportType]:

@@ -1,15 +1,13 @@
 """wasm.Table, wasm.Global: made from Python, exported, imported, shared between instances."""
 from __future__ import annotations
 
-from operator import index
-
 from pyjit_wasm import pickling, tag
 from pyjit_wasm.function import Function
 from pyjit_wasm.memory import Memory
 from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst, TableInst
 from pyjit_wasm.types import GlobalType, RefType, TableType
-from pyjit_wasm.values import from_bits, to_bits, value_type
+from pyjit_wasm.values import from_bits, integer, to_bits, value_type
 from pyjit_wasm.wrappers import limits, of_store
 
 TYPE_CHECKING = False
@@ -54,7 +52,7 @@ class Table:
     def grow(self, count: int, init: object = None) -> int:
         """Add `count` elements, references to `init`; returns the length before. Raises ValueError if it cannot grow so
         far, TypeError as for elements."""
-        count, bits = index(count), to_bits(self._inst.type.elem, init, self._inst)
+        count, bits = integer(count), to_bits(self._inst.type.elem, init, self._inst)
         before = self._inst.grow(count, bits) if count >= 0 else -1
         if before < 0:
             raise ValueError(f"cannot grow table by {count} elements")
@@ -64,8 +62,9 @@ class Table:
         return self._inst.length
 
     def _index(self, index):
-        index = index + len(self) if index < 0 else index
-        if not 0 <= index < len(self):
+        index, length = integer(index), self._inst.length
+        index = index + length if index < 0 else index
+        if not 0 <= index < length:
             raise IndexError("out of bounds table access")
         return index
 

@@ -14,7 +14,7 @@ from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.runtime.store import HostFunc, externs, host_functions
 from pyjit_wasm.tiering import controller
 from pyjit_wasm.types import F32, I32, V128, RefType, by_id, functype, slots
-from pyjit_wasm.values import check_reference, from_bits, from_words, to_bits, to_words, value_type
+from pyjit_wasm.values import check_reference, from_bits, from_words, integer, to_bits, to_words, value_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,15 +43,12 @@ class Function(native.callable_base()):
     `Function(target, params, results)` makes one of a Python callable, for tables and imports; value types
     are "i32", "i64", "f32", "f64", "v128", "funcref", "externref". ValueError for more than 1,000 parameters or results.
 
-    Attributes: `type`, a FuncType; `name`, str, from the name section, the import or the export (`__name__` too);
-    `index`, the function index, int, None of a host function. `inspect.signature` and `help` work.
+    Attributes, all read-only: `type`, a FuncType; `name`, str, from the name section, the import or the export (`__name__`
+    too); `index`, the function index, int, None of a host function. `inspect.signature` and `help` work.
     """
 
-    __slots__ = ("type", "name", "instance", "index", "_inst", "_env", "_importer", "_site", "_cells", "_ufunc",
+    __slots__ = ("_type", "_name", "_instance", "_index", "_inst", "_env", "_importer", "_site", "_cells", "_ufunc",
                  "__qualname__", "__weakref__")
-    type: FuncType
-    name: str
-    index: int | None
     __doc__ = introspection.Computed(introspection.documentation, __doc__)
     __signature__ = introspection.Computed(introspection.signature)
     __reduce_ex__ = pickling.refuse
@@ -66,9 +63,9 @@ class Function(native.callable_base()):
         return of_store(host_function(target, functype(map(value_type, params), map(value_type, results))))
 
     def _bind(self, inst, env, keep_gil, name, index=None, instance=None):
-        self.type = inst.deftype.comp
-        trampolines = native.trampolines(self.type)
-        self.name, self.index, self.instance, self.__qualname__ = name, index, instance, name
+        self._type = inst.deftype.comp
+        trampolines = native.trampolines(self._type)
+        self._name, self._index, self._instance, self.__qualname__ = name, index, instance, name
         self._inst, self._env, self._cells, self._ufunc = inst, env, None, None
         self._importer = env.instance and env.instance()    # alive, as who is called may ask for it
         self._site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, inst.address, keep_gil)
@@ -76,8 +73,26 @@ class Function(native.callable_base()):
         return self
 
     @property
-    def __name__(self) -> str:
-        return self.name
+    def type(self) -> FuncType:
+        """Its FuncType."""
+        return self._type
+
+    @property
+    def name(self) -> str:
+        """From the name section, the import or the export."""
+        return self._name
+
+    __name__ = name
+
+    @property
+    def index(self) -> int | None:
+        """The function index, None of a host function."""
+        return self._index
+
+    @property
+    def instance(self) -> ModuleInstance | None:
+        """What it runs in, as the runtime sees it, None of a host function."""
+        return self._instance
 
     @property
     def deftype(self) -> DefType:
@@ -101,7 +116,7 @@ class Function(native.callable_base()):
     def call_bits(self, arguments: Sequence[Value]) -> tuple[Value, ...]:
         """Call with raw bits: numbers as unsigned ints of their width, vectors as bytes, references as objects; the
         results likewise, as a tuple. Keeps NaN payloads that Python floats would lose."""
-        params, results = self.type.params, self.type.results
+        params, results, arguments = self.type.params, self.type.results, tuple(arguments)
         if len(arguments) != len(params):
             raise TypeError(f"{self.name}() takes {len(params)} arguments ({len(arguments)} given)")
         if self._cells is None:
@@ -180,7 +195,7 @@ native.inherit_vectorcall(_CellCaller)
 def _raw(valtype, value, holder):
     if isinstance(valtype, RefType) or valtype == V128:
         return to_bits(valtype, value, holder)
-    return value
+    return integer(value)
 
 
 def _result(valtype, bits):

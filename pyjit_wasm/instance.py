@@ -10,7 +10,7 @@ from pyjit_wasm.runtime import sharing, signals
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.store import GlobalInst, HostFunc, MemoryInst
 from pyjit_wasm.types import I32, DefType, GlobalType, matches_extern
-from pyjit_wasm.values import to_bits
+from pyjit_wasm.values import integer, to_bits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ class Instance:
     nothing to close.
     """
 
-    module: Module
-    exports: Exports
     __reduce_ex__ = pickling.refuse
 
     def __init__(self, module: Module | Source, imports: Imports | None = None, *, stack_size: int | None = None,
@@ -49,7 +47,7 @@ class Instance:
         if not isinstance(module, Module):
             module = Module(module)
         engine = module.engine
-        self.module = module
+        self._module = module
         signals.renew()
         importer = Importer(module.syntax.mems)
         resolved = [_resolve(wanted, {} if imports is None else imports, module, importer)
@@ -62,10 +60,19 @@ class Instance:
             function.of_instance(self._inst, module.syntax.start)()
 
     def _set(self, inst):
-        self._inst = inst
-        self.exports = Exports(inst)
+        self._inst, self._exports = inst, Exports(inst)
         inst.public = weakref.ref(self)
         return self
+
+    @property
+    def module(self) -> Module:
+        """The Module it was made of."""
+        return self._module
+
+    @property
+    def exports(self) -> Exports:
+        """What it exports."""
+        return self._exports
 
     @classmethod
     def _of(cls, inst):
@@ -73,7 +80,7 @@ class Instance:
         public = inst.public()
         if public is None:
             public = object.__new__(cls)._set(inst)
-            public.module = inst.public_module
+            public._module = inst.public_module
         return public
 
     def run(self) -> int:
@@ -107,11 +114,12 @@ class Instance:
         """The Function exported under `name`, or any by its index or name in the name section. KeyError
         without such a function."""
         syntax = self.module.syntax
-        if isinstance(name, int):
+        if hasattr(name, "__index__"):
+            name = integer(name)
             if not 0 <= name < len(syntax.funcs):
                 raise KeyError(name)
             return function.of_instance(self._inst, name)
-        export = self.exports._index.get(name)
+        export = exports_by_name(self.exports).get(name)
         index = export.index if export is not None and export.kind == "func" else syntax.named_function(name)
         if index is None:
             raise KeyError(name)
@@ -130,31 +138,24 @@ class Instance:
 
 class Exports:
     """The exports of an instance, as attributes and as a mapping of their names to Function, Memory, Table, Global and
-    Tag objects. AttributeError or KeyError for what is not exported."""
+    Tag objects. AttributeError or KeyError for what is not exported. As attributes, `__class__`, `__dict__` and `__weakref__`
+    are Python's."""
 
     __reduce_ex__ = pickling.refuse
 
+    __slots__ = ("_inst", "_by_name", "__dict__", "__weakref__")    # exports that were looked up are in `__dict__`
+
     def __init__(self, inst):
-        self.__dict__["_inst"] = inst
-        self.__dict__["_index"] = {e.name: e for e in inst.module.exports}
-        self.__dict__["_found"] = {}
+        _set_inst(self, inst)
+        _set_by_name(self, {e.name: e for e in inst.module.exports})
+        for name in _OWN_NAMES.intersection(self):  # what Python would find first
+            self[name]
 
     def __getitem__(self, name: str) -> Any:
-        found = self._found.get(name)
+        found = self.__dict__.get(name)
         if found is None:
-            export = self._index[name]
-            found = self._found[name] = self._make(export)
-            if name not in ("_inst", "_index", "_found"):
-                self.__dict__[name] = found
+            found = self.__dict__[name] = _public_export(_inst_of(self), exports_by_name(self)[name])
         return found
-
-    def _make(self, export):
-        if export.kind == "func":
-            return function.of_instance(self._inst, export.index)
-        item = {"memory": self._inst.memories, "table": self._inst.tables, "global": self._inst.globals,
-                "tag": self._inst.tags}[export.kind][export.index]
-        sharing.keep_owner(self._inst, item)
-        return externs.public(item)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -166,16 +167,31 @@ class Exports:
         raise AttributeError("exports cannot be assigned to")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._index)
+        return iter(exports_by_name(self))
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(exports_by_name(self))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._index
+        return name in exports_by_name(self)
 
     def __dir__(self) -> list[str]:
-        return list(self._index)
+        return list(exports_by_name(self))
+
+
+# what Exports keep for themselves, without names that exports could have
+_inst_of, _set_inst = Exports._inst.__get__, Exports._inst.__set__
+exports_by_name, _set_by_name = Exports._by_name.__get__, Exports._by_name.__set__
+del Exports._inst, Exports._by_name
+_OWN_NAMES = frozenset(dir(Exports))
+
+
+def _public_export(inst, export):
+    if export.kind == "func":
+        return function.of_instance(inst, export.index)
+    item = {"memory": inst.memories, "table": inst.tables, "global": inst.globals, "tag": inst.tags}[export.kind][export.index]
+    sharing.keep_owner(inst, item)
+    return externs.public(item)
 
 
 def load(source: Source, imports: Imports | None = None, **settings: Any) -> Instance:

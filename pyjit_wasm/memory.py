@@ -1,12 +1,11 @@
 """wasm.Memory: a linear memory as Python sees it, at the cost of C calls where bytes are moved."""
 from __future__ import annotations
 
-from operator import index
-
 from pyjit_wasm import config, pickling
 from pyjit_wasm.codegen import native
 from pyjit_wasm.runtime.store import MemoryInst
 from pyjit_wasm.types import MemType
+from pyjit_wasm.values import integer
 from pyjit_wasm.wrappers import limits, of_store
 
 TYPE_CHECKING = False
@@ -78,7 +77,7 @@ class Memory(native.buffer_base()):
     def grow(self, pages: int) -> int:
         """Add pages of 64 KiB; returns the size before, in pages. Raises ValueError if the maximum or the
         system forbids it."""
-        pages = index(pages)
+        pages = integer(pages)
         before = self._inst.grow(pages) if pages >= 0 else -1
         if before < 0:
             raise ValueError(f"cannot grow memory by {pages} pages")
@@ -90,7 +89,8 @@ class Memory(native.buffer_base()):
         outside the memory, ValueError for a dtype of Python objects."""
         import numpy
 
-        dtype = numpy.dtype(dtype)
+        dtype, offset = numpy.dtype(dtype), integer(offset)
+        count = None if count is None else integer(count)
         room = len(self) - offset
         if count is None:
             count = room // dtype.itemsize if dtype.itemsize else 0
@@ -101,6 +101,7 @@ class Memory(native.buffer_base()):
     def read_str(self, offset: int, size: int | None = None, encoding: str = "utf-8") -> str:
         """The string of `size` bytes at `offset`, or without a size up to the first NUL. IndexError outside the memory,
         ValueError without a NUL or if it is wrongly encoded (UnicodeDecodeError)."""
+        offset = integer(offset)
         if size is None:
             size = self._find_nul(offset, encoding)
         return self.read_bytes(offset, size).decode(encoding)

@@ -56,7 +56,7 @@ public = _of_store
 
 def _words(tag, values):
     """A payload as frame slots. TypeError or OverflowError for what the tag's type does not have."""
-    params = tag.type.deftype.comp.params
+    params, values = tag.type.deftype.comp.params, tuple(values)
     if len(values) != len(params):
         raise TypeError(f"{tag.public!r} takes {len(params)} values ({len(values)} given)")
     return [word for t, v in zip(params, values) for word in to_words(t, to_bits(t, v, tag))]
@@ -81,7 +81,7 @@ def reference(error):
 def error_of(exn):
     """The Python exception of one in wasm."""
     if word(exn + EXN.tag).value == PYTHON:
-        return ctypes.cast(exceptions.payload(exn, 1)[0], ctypes.py_object).value
+        return ctypes.py_object.from_address(exn + EXN.size).value
     known = exceptions.errors.get(exn)
     if known is not None:
         return known
@@ -111,6 +111,8 @@ def take_exception(error, *_):
     if env is not None:
         env.forget_trace()  # of one that may have had the address of the new one
     if isinstance(error, WasmException):
+        if not isinstance(error.tag, Tag):
+            raise TypeError(f"the tag of a WasmException is a Tag, not {type(error.tag).__name__}")
         inst = error.tag._inst
         return exceptions.new(inst.address, _words(inst, error.payload), error)
     if not isinstance(error, Exception) or isinstance(error, WasmError):

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import struct
+from math import ldexp
+from operator import index
 
 from pyjit_wasm.codegen.abi import reference_kind
 from pyjit_wasm.runtime.layout import SERVICE
@@ -30,14 +32,17 @@ def value_type(name):
     return found
 
 
+def integer(value):
+    """The int that a Python object with `__index__` is, asked for once; of a subclass of int the number that it holds, as its
+    methods may say anything. TypeError for others."""
+    return int.__index__(index(value))
+
+
 def to_bits(valtype, value, holder):
     """Raw bits of a Python value; `holder` keeps what a reference refers to (see `function.to_ref`). TypeError for the wrong
     type, OverflowError if it does not fit, ValueError for a v128 that is not 16 bytes."""
     if valtype in _WIDTH:
-        width = _WIDTH[valtype]
-        number = value.__index__() if hasattr(value, "__index__") else None
-        if number is None:
-            raise TypeError(f"{type(value).__name__!r} object cannot be interpreted as an integer")
+        width, number = _WIDTH[valtype], integer(value)
         if not -1 << width - 1 <= number < 1 << width:
             raise OverflowError("integer does not fit the width")
         return number & (1 << width) - 1
@@ -84,12 +89,11 @@ def check_reference(valtype, value):
 
 
 def _pack_float(code, value):
+    number = ldexp(value, 0)    # converts as a call does: asks once, lets out what that raises
     try:
-        return struct.pack(code, value)
+        return struct.pack(code, number)
     except OverflowError:  # rounds to an f32 infinity
-        return struct.pack(code, float("inf") if value > 0 else float("-inf"))
-    except struct.error:
-        raise TypeError(f"must be real number, not {type(value).__name__}") from None
+        return struct.pack(code, float("inf") if number > 0 else float("-inf"))
 
 
 def from_bits(valtype, bits):

@@ -2,9 +2,11 @@
 import sys
 
 from pyjit_wasm.codegen.abi import BUFFER_VIEW, CHECKED, REFERENCE_KIND
-from pyjit_wasm.codegen.support import call_python
-from pyjit_wasm.codegen.text import VECTOR
+from pyjit_wasm.codegen.python_calls import call_python, new_integers
+from pyjit_wasm.codegen.text import VECTOR, Function
 from pyjit_wasm.runtime.layout import RUNTIME, SERVICE
+
+_TYPE = object.__basicsize__ - 8    # of an object: offset of its type
 
 
 def unbox(f, letter, value, failed, func, position):
@@ -19,7 +21,7 @@ def unbox(f, letter, value, failed, func, position):
         numbers = [SERVICE["to_ref"], REFERENCE_KIND[letter], holder]
         if letter in CHECKED:
             numbers = [SERVICE["to_checked_ref"], holder, position]
-        which, *rest = [f.let(f"call ptr @PyLong_FromLongLong(i64 {number})") for number in numbers]
+        which, *rest = new_integers(f, numbers)
         f.do(f"call void @Py_IncRef(ptr {value})")
         handle = call_python(f, RUNTIME.service, [which, value, *rest])
         f.unlikely(f.let(f"icmp eq ptr {handle}, null"), failed)
@@ -28,14 +30,56 @@ def unbox(f, letter, value, failed, func, position):
         return reference
     if letter == "v":
         return _bytes(f, value, failed)
+    number = _integer(f, value, letter == "I", failed)
+    if letter == "I":
+        return number
+    shifted = f.let(f"add i64 {number}, {1 << 31}")
+    f.unlikely(f.let(f"icmp uge i64 {shifted}, {3 << 31}"), failed + ".width")
+    return f.let(f"trunc i64 {number} to i32")
+
+
+def _integer(f, value, unsigned_too, failed):
+    """The i64 of a Python integer; what is no plain int that fits is left to `rt_integer`."""
+    plain, other, asked, fine = (f.new_label(h) for h in ("plain", "other", "asked", "fine"))
+    type = f.load("ptr", value, _TYPE)
+    f.do(f"br i1 {f.let(f'icmp ne ptr {type}, @PyLong_Type')}, label %{other}, label %{plain}, !prof !0")
+    f.label(plain)
     number = f.let(f"call i64 @PyLong_AsLongLong(ptr {value})")
-    suspect = f.let(f"icmp eq i64 {number}, -1")
-    if letter == "i":
-        _fail_if_error(f, suspect, failed)
-        shifted = f.let(f"add i64 {number}, {1 << 31}")
-        f.unlikely(f.let(f"icmp uge i64 {shifted}, {3 << 31}"), failed + ".width")
-        return f.let(f"trunc i64 {number} to i32")
-    return _unsigned_too(f, value, number, suspect, failed)
+    f.do(f"br i1 {f.let(f'icmp eq i64 {number}, -1')}, label %{other}, label %{fine}, !prof !0")
+    f.label(other)
+    answer = f.let(f"call i64 @rt_integer(ptr {value}, i1 {int(unsigned_too)})")
+    _fail_if_error(f, f.let(f"icmp eq i64 {answer}, -1"), failed)
+    f.do(f"br label %{asked}")
+    f.label(asked)
+    f.do(f"br label %{fine}")
+    f.label(fine)
+    return f.let(f"phi i64 [ {number}, %{plain} ], [ {answer}, %{asked} ]")
+
+
+def integer():
+    """`rt_integer(object, unsigned too) -> i64`: the value of an int or of what has `__index__`, which is called first and once:
+    its exceptions come out. An i64 may also be given as an unsigned number of 64 bits. -1 with a Python exception set."""
+    f = Function("i64", "rt_integer", "ptr %value, i1 %unsigned")
+    f.do("call void @PyErr_Clear()")    # where the caller has tried
+    index = f.let("call ptr @PyNumber_Index(ptr %value)")
+    f.unlikely(f.let(f"icmp eq ptr {index}, null"), "failed")
+    number = f.let(f"call i64 @PyLong_AsLongLong(ptr {index})")
+    f.do("br label %signed")
+    f.label("signed")
+    error = f.let("call ptr @PyErr_Occurred()")
+    again = f.let(f"and i1 {f.let(f'icmp ne ptr {error}, null')}, %unsigned")    # only OverflowError: it is an int
+    f.branch(again, "again", "done")
+    f.label("again")
+    f.do("call void @PyErr_Clear()")
+    wide = f.let(f"call i64 @PyLong_AsUnsignedLongLong(ptr {index})")
+    f.do("br label %done")
+    f.label("done")
+    result = f.let(f"phi i64 [ {number}, %signed ], [ {wide}, %again ]")
+    f.do(f"call void @Py_DecRef(ptr {index})")
+    f.do(f"ret i64 {result}")
+    f.label("failed")
+    f.do("ret i64 -1")
+    return str(f)
 
 
 def release(f, value):
@@ -87,34 +131,6 @@ def _fail_if_error(f, suspect, failed):
     f.label(fine)
 
 
-def _unsigned_too(f, value, number, suspect, failed):
-    """An i64 may also be given as an unsigned number of 64 bits."""
-    before, look, again, fine = (f.new_label(h) for h in ("before", "look", "again", "fine"))
-    f.do(f"br label %{before}")
-    f.label(before)
-    f.do(f"br i1 {suspect}, label %{look}, label %{fine}, !prof !0")
-    f.label(look)
-    error = f.let("call ptr @PyErr_Occurred()")
-    overflow = f.new_label("overflow")
-    f.branch(f.let(f"icmp eq ptr {error}, null"), fine, overflow)
-    f.label(overflow)
-    exception = f.load("ptr", "@PyExc_OverflowError")
-    matches = f.let(f"call i32 @PyErr_ExceptionMatches(ptr {exception})")
-    f.branch(f.let(f"icmp eq i32 {matches}, 0"), failed, again)
-    f.label(again)
-    f.do("call void @PyErr_Clear()")
-    index = f.let(f"call ptr @PyNumber_Index(ptr {value})")  # an int, whose value does not fit an i64
-    unsigned = f.let(f"call i64 @PyLong_AsUnsignedLongLong(ptr {index})")
-    f.do(f"call void @Py_DecRef(ptr {index})")
-    error = f.let("call ptr @PyErr_Occurred()")
-    end = f.new_label("end")
-    f.branch(f.let(f"icmp eq ptr {error}, null"), end, failed)
-    f.label(end)
-    f.do(f"br label %{fine}")
-    f.label(fine)
-    return f.let(f"phi i64 [ {number}, %{before} ], [ -1, %{look} ], [ {unsigned}, %{end} ]")
-
-
 def box(f, letter, value):
     """A new Python object (or null with an exception set) for a native value."""
     if letter == "i":
@@ -130,8 +146,26 @@ def box(f, letter, value):
         f.store(VECTOR, value, place)
         return f.let(f"call ptr @PyBytes_FromStringAndSize(ptr {place}, i64 16)")
     numbers = (SERVICE["from_ref"], value, REFERENCE_KIND[letter])
-    boxed = [f.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in numbers]
-    return call_python(f, RUNTIME.service, boxed)
+    return call_python(f, RUNTIME.service, new_integers(f, numbers))
+
+
+def box_all(f, letters, values, failed):
+    """`box` for each: new Python objects; branches to `failed` with a Python exception set, and without any."""
+    boxed, cleanups = [], []
+    for letter, value in zip(letters, values):
+        item, unmade = box(f, letter, value), f.new_label("unmade")
+        f.unlikely(f.let(f"icmp eq ptr {item}, null"), unmade)
+        boxed.append(item)
+        cleanups.append(unmade)
+    made = f.new_label("made")
+    f.do(f"br label %{made}")
+    for index in reversed(range(len(boxed))):   # falls from what could not be made to the first
+        f.label(cleanups[index])
+        if index:
+            f.do(f"call void @Py_DecRef(ptr {boxed[index - 1]})")
+        f.do(f"br label %{cleanups[index - 1] if index else failed}")
+    f.label(made)
+    return boxed
 
 
 def size_errors(f, failed):

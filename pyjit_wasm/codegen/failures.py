@@ -1,4 +1,5 @@
 """How Python exceptions that wasm is left with get set, as IR: with wasm frames in their tracebacks (`runtime.tracebacks`)."""
+from pyjit_wasm.codegen.python_calls import call_python, new_integers
 from pyjit_wasm.codegen.text import FRAMED, Function
 from pyjit_wasm.codegen.unwinding import walk_from
 from pyjit_wasm.config import THROW_TRACE
@@ -28,7 +29,7 @@ def set_error():
     return str(f)
 
 
-def fail(call_python):
+def fail():
     """`rt_fail(env)`: a host function has raised a Python exception. With the GIL: note the wasm frames in its traceback, then
     unwind. Its caller is the host function's trampoline."""
     f = Function("void", "rt_fail", "ptr %env", f"noreturn {FRAMED}")
@@ -46,8 +47,7 @@ def fail(call_python):
     f.do("br label %whole")
     f.label("whole")
     f.do(f"call void @Py_IncRef(ptr {value})")
-    numbers = [f.let(f"call ptr @PyLong_FromLongLong(i64 {n})")
-               for n in (SERVICE["add_traceback"], f.let("ptrtoint ptr %env to i64"))]
+    numbers = new_integers(f, (SERVICE["add_traceback"], f.let("ptrtoint ptr %env to i64")))
     done = call_python(f, RUNTIME.service, [numbers[0], value, numbers[1]])
     f.branch(f.let(f"icmp eq ptr {done}, null"), "failed", "added")
     f.label("added")
@@ -98,5 +98,5 @@ def note_throw():
     return str(f) + str(g)
 
 
-def source(call_python):
-    return _DECLARATIONS + set_error() + fail(call_python) + note_throw()
+def source():
+    return _DECLARATIONS + set_error() + fail() + note_throw()

@@ -187,6 +187,8 @@ def _box_all(f, s, what, name, cells, keep, failed):
 class _Objects(Objects):
     """Arguments are Python objects, the result one too."""
 
+    tuple = None
+
     def arguments(self, f, s, func):
         return _unbox_all(f, s, "params", "unboxing", lambda i: f.load("ptr", f.let(f"getelementptr ptr, ptr %args, i64 {i}")),
                           "failed", func)
@@ -200,8 +202,8 @@ class _Objects(Objects):
                  lambda i, item: f.do(f"call i32 @PyTuple_SetItem(ptr {self.tuple}, i64 {i}, ptr {item})"), "unfinished")
         return self.tuple
 
-    def failures(self, f, s):
-        if len(s.results) > 1:
+    def failures(self, f):
+        if self.tuple:
             f.label("unfinished")
             f.do(f"call void @Py_DecRef(ptr {self.tuple})")
             f.do("br label %failed")
@@ -217,9 +219,6 @@ class _Cells(Cells):
     def results(self, f, s, values):
         s.to_slots(f, self.cells, values, "results")
         return super().results(f, s, ())
-
-    def failures(self, f, s):
-        pass
 
 
 def _enter(s, name, marshal, site_offset):
@@ -240,7 +239,7 @@ def _enter(s, name, marshal, site_offset):
     entry.close()
     f.do(f"ret ptr {marshal.results(f, s, whole)}")
     entry.failures()
-    marshal.failures(f, s)
+    marshal.failures(f)
     arity_error(f, count)
     size_errors(f, "failed")
     f.label("failed")

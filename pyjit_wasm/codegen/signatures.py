@@ -15,7 +15,7 @@ the details. It is `tailcc`: a tail call may replace a frame by one with other p
 from pyjit_wasm.codegen import probes
 from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, layout, pass_arguments, result_type,
                                     take_parameters, take_results)
-from pyjit_wasm.codegen.boxing import box, release, size_errors, unbox
+from pyjit_wasm.codegen.boxing import box, box_all, release, size_errors, unbox
 from pyjit_wasm.codegen.entries import Entry
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, come_back, give_gil, go_outside, look_for_request, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
@@ -29,6 +29,7 @@ EXTERNAL = """
 @PyExc_OverflowError = external global ptr
 @PyExc_TypeError = external global ptr
 @PyExc_ValueError = external global ptr
+@PyLong_Type = external global i8
 @_Py_NoneStruct = external global i8
 """
 
@@ -114,6 +115,8 @@ class Signature:
 class Objects:
     """Arguments are Python objects, the result one too."""
 
+    boxed = ()  # what goes into a tuple
+
     def arguments(self, f, s, func):
         return [unbox(f, c, f.load("ptr", "%args", 8 * i), "failed", func, i) for i, c in enumerate(s.params)]
 
@@ -121,13 +124,23 @@ class Objects:
         if not values:
             f.do("call void @Py_IncRef(ptr @_Py_NoneStruct)")
             return "@_Py_NoneStruct"
-        boxed = [box(f, c, v) for c, v in zip(s.results, values)]
-        if len(boxed) == 1:
-            return boxed[0]
+        if len(values) == 1:
+            return box(f, s.results, values[0])
+        boxed = box_all(f, s.results, values, "failed")
         result = f.let(f"call ptr @PyTuple_New(i64 {len(boxed)})")
+        f.unlikely(f.let(f"icmp eq ptr {result}, null"), "no_tuple")
         for i, item in enumerate(boxed):
             f.do(f"call i32 @PyTuple_SetItem(ptr {result}, i64 {i}, ptr {item})")
+        self.boxed = boxed
         return result
+
+    def failures(self, f):
+        """Where `results` goes; leads on to `failed`."""
+        if self.boxed:
+            f.label("no_tuple")
+            for item in self.boxed:
+                f.do(f"call void @Py_DecRef(ptr {item})")
+            f.do("br label %failed")
 
     def count(self, s):
         return len(s.params)
@@ -138,7 +151,7 @@ class Cells:
     results out."""
 
     def find(self, f):
-        number = f.let(f"call i64 @PyLong_AsLongLong(ptr {f.load('ptr', '%args')})")
+        number = unbox(f, "I", f.load("ptr", "%args"), "failed", "null", 0)
         self.cells = f.let(f"inttoptr i64 {number} to ptr")
 
     def arguments(self, f, s, func):
@@ -150,6 +163,9 @@ class Cells:
             f.store(t, v, self.cells, place)
         f.do("call void @Py_IncRef(ptr @_Py_NoneStruct)")
         return "@_Py_NoneStruct"
+
+    def failures(self, f):
+        pass
 
     def count(self, s):
         return 1
@@ -174,6 +190,7 @@ def enter(s, name, marshal, site_offset):
     entry.close()
     f.do(f"ret ptr {marshal.results(f, s, results)}")
     entry.failures()
+    marshal.failures(f)
     arity_error(f, count)
     size_errors(f, "failed")
     f.label("failed")
@@ -211,7 +228,7 @@ def py_host(s):
     array = f.let(f"alloca [{len(s.params) + 1} x ptr]")
     thread = go_outside(f, "%func")
     tstate = take_gil(f)
-    boxed = [box(f, c, v) for c, v in zip(s.params, s.names)]
+    boxed = box_all(f, s.params, s.names, "failed")
     for i, item in enumerate(boxed):
         f.store("ptr", item, array, 8 * (i + 1))
     host = f.load("ptr", "%func", FUNC.host)

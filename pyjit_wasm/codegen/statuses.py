@@ -8,8 +8,9 @@ longjmp to the entry or to the nearest `catching`.
   catching     the other way round: `_setjmp` marks where an exception comes back to
   to_interp, tail_native, call_native    as in `codegen.tiers`, with a status
 """
+from pyjit_wasm.codegen.python_calls import call_python, new_integers
 from pyjit_wasm.codegen.signatures import EXTERNAL, Signature, is_large
-from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, call_python, take_gil
+from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, take_gil
 from pyjit_wasm.codegen.text import COLD
 from pyjit_wasm.codegen.tiers import between_tiers
 from pyjit_wasm.runtime.layout import EXEC_ENV, PYTHON_EXCEPTION, RUNTIME, SERVICE
@@ -67,7 +68,7 @@ def catching(plain, s):
     f.do("unreachable")
     f.label("caught")
     for i in range(3):
-        _release(f, f.load("ptr", error, 8 * i))
+        f.do(f"call void @Py_DecRef(ptr {f.load('ptr', error, 8 * i)})")
     f.branch(f.let(f"icmp eq ptr {tstate}, null"), "as_before", "give")
     f.label("give")
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), "%env", EXEC_ENV.tstate)
@@ -85,25 +86,18 @@ def _take_error(f):
     f.do(f"call void @PyErr_NormalizeException({where})")
     value = f.load("ptr", error, 8)
     f.do(f"call void @Py_IncRef(ptr {value})")
-    which, nothing = (f.let(f"call ptr @PyLong_FromLongLong(i64 {n})") for n in (SERVICE["take_exception"], 0))
+    which, nothing = new_integers(f, (SERVICE["take_exception"], 0))
     number = call_python(f, RUNTIME.service, [which, value, nothing])
     f.branch(f.let(f"icmp eq ptr {number}, null"), "failed", "taken")
-    f.label("failed")
+    f.label("failed")   # another exception takes its place
+    for i in range(3):
+        f.do(f"call void @Py_DecRef(ptr {f.load('ptr', error, 8 * i)})")
     f.do("call void @rt_unwind(ptr %env)")
     f.do("unreachable")
     f.label("taken")
     exn = f.let(f"call i64 @PyLong_AsLongLong(ptr {number})")
     f.do(f"call void @Py_DecRef(ptr {number})")
     return error, exn
-
-
-def _release(f, thing):
-    some, none = f.new_label("some"), f.new_label("none")
-    f.branch(f.let(f"icmp eq ptr {thing}, null"), none, some)
-    f.label(some)
-    f.do(f"call void @Py_DecRef(ptr {thing})")
-    f.do(f"br label %{none}")
-    f.label(none)
 
 
 def source(part, letters):

@@ -4,8 +4,9 @@ One object, loaded once per process into the host arena. Everything here is name
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
 from pyjit_wasm.codegen import (
-    bulk, counting, failures, memory_object, pending, probes, sampling, signal_handlers, system_calls, tiers,
+    boxing, bulk, counting, failures, memory_object, pending, probes, sampling, signal_handlers, system_calls, tiers,
     unwinding)
+from pyjit_wasm.codegen.python_calls import call_python, new_integers
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
@@ -69,6 +70,7 @@ declare void @rt_trap_at(ptr, i64, ptr, ptr) noreturn nounwind
 declare i64 @rt_service(ptr, i64, i64, i64, i64) nounwind
 declare ptr @rt_raise(i64, i64, i64) nounwind
 declare void @rt_set_error(ptr) nounwind
+declare i64 @rt_integer(ptr, i1) cold nounwind
 declare void @rt_fail(ptr) noreturn nounwind
 declare void @rt_unwind(ptr) noreturn nounwind
 declare void @rt_poll(ptr) nounwind
@@ -91,18 +93,6 @@ declare i64 @rt_table_fill(ptr, ptr, i64, i64, i64) nounwind
 declare i64 @rt_table_copy(ptr, ptr, ptr, i64, i64, i64) nounwind
 declare i64 @rt_table_init(ptr, ptr, ptr, i64, i64, i64) nounwind
 """
-
-def call_python(f, callable_offset, arguments):
-    """PyObject_Vectorcall of the runtime word's callable with new references, which are released."""
-    array = f.let(f"alloca [{len(arguments) + 1} x ptr]")
-    for index, argument in enumerate(arguments):
-        f.store("ptr", argument, array, 8 * index)
-    target = f.load("ptr", "@runtime", callable_offset)
-    result = f.let(f"call ptr @PyObject_Vectorcall(ptr {target}, ptr {array}, i64 {len(arguments)}, ptr null)")
-    for argument in arguments:
-        f.do(f"call void @Py_DecRef(ptr {argument})")
-    return result
-
 
 def go_outside(f, func="null"):
     """Guest code calls the host from here, its host function `func`: stack walks start at this frame until `come_back`."""
@@ -169,8 +159,7 @@ def service():
     f = Function("i64", "rt_service", "ptr %env, i64 %which, i64 %a, i64 %b, i64 %c")
     thread = go_outside(f)
     tstate = take_gil(f)
-    boxed = [f.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in ("%which", "%a", "%b", "%c")]
-    result = call_python(f, RUNTIME.service, boxed)
+    result = call_python(f, RUNTIME.service, new_integers(f, ("%which", "%a", "%b", "%c")))
     f.unlikely(f.let(f"icmp eq ptr {result}, null"), "raised")
     value = f.let(f"call i64 @PyLong_AsLongLong(ptr {result})")
     f.do(f"call void @Py_DecRef(ptr {result})")
@@ -183,8 +172,7 @@ def service():
     f.do("call void @rt_unwind(ptr %env)")
     f.do("unreachable")
     g = Function("ptr", "rt_raise", "i64 %which, i64 %a, i64 %b")
-    boxed = [g.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in ("%which", "%a", "%b", "0")]
-    g.do(f"ret ptr {call_python(g, RUNTIME.service, boxed)}")
+    g.do(f"ret ptr {call_python(g, RUNTIME.service, new_integers(g, ('%which', '%a', '%b', '0')))}")
     return str(f) + str(g)
 
 
@@ -384,6 +372,6 @@ def source(retry_signal, sample_signal, mem_offset, head):
     handlers = "".join((signal_handlers.fault_handler(), signal_handlers.drop_signal_stack(), signal_handlers.interrupt_handler(retry_signal),
                         sampling.source(sample_signal)))
     return "".join((DECLARATIONS, COLD, unwinding.source(), probes.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
-                    service(), exceptions(), hold_exception(), failures.source(call_python), other_type(),
+                    service(), exceptions(), hold_exception(), failures.source(), other_type(), boxing.integer(),
                     counting.count_call(), bulk.source(),
                     link_functions(), relocate(), wide_division(), memory_object.source(mem_offset, head), pending.keep_error()))

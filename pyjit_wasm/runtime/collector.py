@@ -15,6 +15,8 @@ from pyjit_wasm.runtime.layout import EXN, RUNTIME
 from pyjit_wasm.runtime.services import provides
 
 process.put(RUNTIME.held_limit, config.HELD_EXCEPTIONS)
+# types of functions by the number of arguments; to make a type is slow, and CPython 3.12 dies where that has no memory
+_BY_COUNT = [ctypes.PYFUNCTYPE(*[ctypes.c_uint64] * (1 + count)) for count in range(3)]
 _held = set()  # addresses of what is held; what was noted since the last collection is in the list of native code
 
 
@@ -26,8 +28,7 @@ def hold(exn):
 
 def _native(function, *arguments):
     """Call a function of the support object, which the RUNTIME struct names."""
-    types = [ctypes.c_uint64] * (1 + len(arguments))
-    return ctypes.PYFUNCTYPE(*types)(process.get(function))(*arguments)
+    return _BY_COUNT[len(arguments)](process.get(function))(*arguments)
 
 
 @provides

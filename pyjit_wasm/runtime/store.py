@@ -218,13 +218,10 @@ class HostFunc(_Owner):
         return self.deftype
 
 
-def _object(address):
-    """The Python object at an address that is known to be alive."""
-    return ctypes.cast(address, _OBJECT).value
-
-
-def _word(address, offset):
-    return ctypes.c_uint64.from_address(address + offset).value
+def _object(place):
+    """The Python object whose address is at a place; it is known to be alive. Not by `ctypes.cast`, which has an error of its
+    own for what fails in it."""
+    return _OBJECT.from_address(place).value
 
 
 _DOUBLE_WORD = 0xFFFFFFFFFFFFFFFF  # services get signed numbers
@@ -232,7 +229,7 @@ _DOUBLE_WORD = 0xFFFFFFFFFFFFFFFF  # services get signed numbers
 
 @provides
 def memory_grow(memory, pages, _):
-    return _object(_word(memory, MEM.object)).grow(pages & _DOUBLE_WORD)
+    return _object(memory + MEM.object).grow(pages & _DOUBLE_WORD)
 
 
 @provides
@@ -254,7 +251,7 @@ def memory_notify(address, count, _):
 
 @provides
 def table_grow(table, init, count):
-    return _object(_word(table, TABLE.object)).grow(count & _DOUBLE_WORD, init & _DOUBLE_WORD)
+    return _object(table + TABLE.object).grow(count & _DOUBLE_WORD, init & _DOUBLE_WORD)
 
 
 class Externs:

@@ -21,7 +21,7 @@ def _word(address):
 def running_instance(func):
     """(instance, funcidx) of the FUNC at an address that is being called."""
     block = _word(func + FUNC.inst).value
-    instance = ctypes.cast(_word(block + INSTANCE_OBJECT).value, ctypes.py_object).value
+    instance = ctypes.py_object.from_address(block + INSTANCE_OBJECT).value
     return instance, _word(func + FUNC.host).value
 
 
