@@ -297,3 +297,39 @@ def test_a_finalizer_may_call_what_is_garbage_too(child, mode):
     """The collector runs it when the memory's turn may have been before."""
     done = child(f"mode = {mode!r}\n{FINALIZER}\ngarbage()\ngc.collect()\nprint(seen)", timeout=20)
     assert (done.stdout, done.stderr) == ("(7, 7, 'out of bounds memory access')\n", "")
+
+
+# --- exceptions
+
+THROWER = """(module {imports} (tag $e (param funcref)) (elem declare func $f)
+  (global $n (mut i32) (i32.const 42)) (func $f (result i32) (global.get $n))
+  (func $thrown (result exnref) (block $b (result exnref) (try_table (catch_all_ref $b) (throw $e (ref.func $f)))
+    (unreachable)))
+  (func $s {store}) (start $s))"""
+EXCEPTION_STORERS = {   # what Python makes, how it reads that, the import, what is done with it
+    "table": ('wasm.Table(1, None, "exnref")', "x[0]",
+              '(import "m" "x" (table 1 exnref))', "(table.set (i32.const 0) (call $thrown))"),
+    "global": ('wasm.Global("exnref", None, mutable=True)', "x.value",
+               '(import "m" "x" (global $x (mut exnref)))', "(global.set $x (call $thrown))")}
+
+
+@pytest.mark.parametrize("where", EXCEPTION_STORERS)
+def test_an_exception_keeps_the_functions_in_its_payload(child, mode, where):
+    make, read, imports, store = EXCEPTION_STORERS[where]
+    done = child(f"""
+        x = {make}
+        load({THROWER.format(imports=imports, store=store)!r}, {{"m": {{"x": x}}}}, {mode!r})
+        gc.collect()
+        kept = [bytearray(b"\\xff" * size) for size in range(64, 4096, 16) for _ in range(8)]
+        print({read}.payload[0]())""")
+    assert done.stdout == "42\n", done.stderr
+
+
+def test_an_exception_given_to_another_instance_keeps_them_too(load):
+    keeper = load("""(module (table (export "t") 1 exnref)
+      (func (export "keep") (param exnref) (table.set (i32.const 0) (local.get 0))))""")
+    load(THROWER.format(imports='(import "m" "keep" (func $keep (param exnref)))', store="(call $keep (call $thrown))"),
+         {"m": keeper.exports})
+    kept = scribble()
+    assert keeper.exports.t[0].payload[0]() == 42
+    del kept
