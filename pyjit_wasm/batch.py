@@ -8,6 +8,7 @@ import numpy
 from pyjit_wasm import config
 from pyjit_wasm.codegen import abi, native
 from pyjit_wasm.errors import InternalError
+from pyjit_wasm.runtime import freed
 from pyjit_wasm.runtime.layout import BATCH
 
 # the loops of a ufunc, in the order in which NumPy tries them
@@ -51,7 +52,7 @@ def _site(function):
     """The BATCH of a Function, as ctypes words."""
     own = function.instance is not None
     left = config.BATCH_ELEMENTS if own else _NEVER  # a host function is not compiled
-    site = (ctypes.c_uint64 * (BATCH.size // 8))(*function._site, 0, left)
+    site = freed.words(BATCH.size // 8, *function._site, 0, left)
     if own:
         function.instance.batches[ctypes.addressof(site)] = site
     return site

@@ -3,6 +3,7 @@ import ctypes
 import functools
 
 from pyjit_wasm.codegen import native
+from pyjit_wasm.runtime import freed
 from pyjit_wasm.runtime.layout import CALL_SITE
 from pyjit_wasm.types import F32, F64, I32, I64
 
@@ -46,7 +47,7 @@ def c_function(function, exec_env=None):
         raise TypeError(f"C has no functions of type {functype}")
     env = function._env if exec_env is None else _of_instance(exec_env, function)
     keep_gil = function._site[CALL_SITE.keep_gil // 8]
-    site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, function._inst.address, keep_gil)
+    site = freed.words(CALL_SITE.size // 8, env.address, function._inst.address, keep_gil)
     thunk = native.load_thunk(functype, ctypes.addressof(site))
     address = thunk.symbols["thunk"]
     pointer = _pointer_type(functype)(address)

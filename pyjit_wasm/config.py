@@ -97,6 +97,7 @@ BRIEF_INSTRUCTIONS = 4_000              # a call certain to execute fewer keeps 
 
 CACHE_LIMIT = 512 << 20                 # object cache on disk
 CACHE_VARIABLE = "PYJIT_WASM_CACHE"     # a directory, or "off"
+DEBUG_VARIABLE = "PYJIT_DEBUG"          # "poison": what is freed is overwritten and protected (runtime.freed)
 PERF_VARIABLE = "PYJIT_PERF"            # what `profiling.switches` switches on
 
 WASI_DESCRIPTORS = 4_096                # that one Wasi has open at once

@@ -7,6 +7,7 @@ from pyjit_wasm import introspection, pickling, tag
 from pyjit_wasm.codegen import native
 from pyjit_wasm.codegen.abi import EXCEPTIONS, EXTERNALS, reference_kind
 from pyjit_wasm.errors import InternalError
+from pyjit_wasm.runtime import freed
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.layout import CALL_SITE, FUNC
@@ -68,7 +69,7 @@ class Function(native.callable_base()):
         self._name, self._index, self._instance, self.__qualname__ = name, index, instance, name
         self._inst, self._env, self._cells, self._ufunc = inst, env, None, None
         self._importer = env.instance and env.instance()    # alive, as who is called may ask for it
-        self._site = (ctypes.c_uint64 * (CALL_SITE.size // 8))(env.address, inst.address, keep_gil)
+        self._site = freed.words(CALL_SITE.size // 8, env.address, inst.address, keep_gil)
         native.set_vectorcall(self, trampolines.py_enter, ctypes.addressof(self._site))
         return self
 

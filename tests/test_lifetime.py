@@ -1,5 +1,8 @@
 """How long instances and what they share live: long enough for whatever can still reach them, no longer."""
 import gc
+import os
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -263,7 +266,7 @@ def test_many_memories_without_the_collector(child):
         module = wasm.Module('(module (memory (export "m") 1))')
         for _ in range(20000):
             wasm.Instance(module).exports.m
-        print("fine")""")
+        print("fine")""", PYJIT_DEBUG="")
     assert done.stdout == "fine\n", done.stderr
 
 
@@ -297,3 +300,75 @@ def test_a_finalizer_may_call_what_is_garbage_too(child, mode):
     """The collector runs it when the memory's turn may have been before."""
     done = child(f"mode = {mode!r}\n{FINALIZER}\ngarbage()\ngc.collect()\nprint(seen)", timeout=20)
     assert (done.stdout, done.stderr) == ("(7, 7, 'out of bounds memory access')\n", "")
+
+
+# --- exceptions
+
+THROWER = """(module {imports} (tag $e (param funcref)) (elem declare func $f)
+  (global $n (mut i32) (i32.const 42)) (func $f (result i32) (global.get $n))
+  (func $thrown (result exnref) (block $b (result exnref) (try_table (catch_all_ref $b) (throw $e (ref.func $f)))
+    (unreachable)))
+  (func $s {store}) (start $s))"""
+EXCEPTION_STORERS = {   # what Python makes, how it reads that, the import, what is done with it
+    "table": ('wasm.Table(1, None, "exnref")', "x[0]",
+              '(import "m" "x" (table 1 exnref))', "(table.set (i32.const 0) (call $thrown))"),
+    "global": ('wasm.Global("exnref", None, mutable=True)', "x.value",
+               '(import "m" "x" (global $x (mut exnref)))', "(global.set $x (call $thrown))")}
+
+
+@pytest.mark.parametrize("where", EXCEPTION_STORERS)
+def test_an_exception_keeps_the_functions_in_its_payload(child, mode, where):
+    make, read, imports, store = EXCEPTION_STORERS[where]
+    done = child(f"""
+        x = {make}
+        load({THROWER.format(imports=imports, store=store)!r}, {{"m": {{"x": x}}}}, {mode!r})
+        gc.collect()
+        kept = [bytearray(b"\\xff" * size) for size in range(64, 4096, 16) for _ in range(8)]
+        print({read}.payload[0]())""")
+    assert done.stdout == "42\n", done.stderr
+
+
+def test_an_exception_given_to_another_instance_keeps_them_too(load):
+    keeper = load("""(module (table (export "t") 1 exnref)
+      (func (export "keep") (param exnref) (table.set (i32.const 0) (local.get 0))))""")
+    load(THROWER.format(imports='(import "m" "keep" (func $keep (param exnref)))', store="(call $keep (call $thrown))"),
+         {"m": keeper.exports})
+    kept = scribble()
+    assert keeper.exports.t[0].payload[0]() == 42
+    del kept
+
+
+# --- freed memory that is poisoned
+
+LATE = {"an instance": "address, keep = inst._inst.address, [inst]", "a memory": "address, keep = inst.exports.m._inst.base, [inst]",
+        "a table": "address, keep = inst.exports.t._inst.base, [inst]", "an exec_env": "address, keep = inst._inst.exec_env.address, [inst]",
+        "its stack": "address, keep = inst._inst.exec_env.stack, [inst]",
+        "its code": "address, keep = next(iter(inst._inst.code.threaded.values() if mode == 'interp' else "
+                    "inst._inst.code.native.values())), [inst]\naddress = getattr(address, 'address', address)"}
+
+
+@pytest.mark.parametrize("what", LATE)
+def test_what_is_freed_is_out_of_reach(child, mode, what):
+    done = child(f"""
+        mode = {mode!r}
+        inst = load('(module (memory (export "m") 1) (table (export "t") 100000 funcref) (func (export "f")))', mode=mode)
+        inst.exports.f(); inst.exports.f()
+        exec({LATE[what]!r})
+        address = int(address)      # no Lease
+        ctypes.c_uint8.from_address(address).value
+        print("alive", flush=True)
+        del inst, keep
+        gc.collect()
+        load('(module (func (export "g")))', mode=mode).exports.g()
+        print(ctypes.c_uint8.from_address(address).value)""", PYJIT_DEBUG="poison")
+    assert (done.stdout, done.returncode) == ("alive\n", -11), done.stderr
+
+
+def test_all_of_this_holds_with_poison():
+    if os.environ.get("PYJIT_DEBUG") == "poison":
+        pytest.skip("it is set")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider",
+                           "-k", "not out_of_reach", __file__],
+                          env={**os.environ, "PYJIT_DEBUG": "poison", "PYTHONMALLOC": "debug"}, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stdout[-5000:]

@@ -4,7 +4,7 @@ import ctypes
 from _thread import RLock
 
 from pyjit_wasm.codegen import abi, objects
-from pyjit_wasm.runtime import arena, arrivals, libc, loader, process, signals
+from pyjit_wasm.runtime import arena, arrivals, freed, libc, loader, process, signals
 from pyjit_wasm.runtime.layout import RUNTIME
 
 # instances of the native base types: PyObject head, then a word the vectorcall protocol or buffer
@@ -31,7 +31,7 @@ prepare_code = ctypes.addressof(_prepare)   # threaded code of functions that ar
 
 def support_object():
     """The first arguments of `objects.build` for the support object."""
-    return "support", f"{signals.RETRY_SIGNAL} {signals.SAMPLE_SIGNAL} {MEM_POINTER}", _support_source, "full"
+    return "support", f"{signals.RETRY_SIGNAL} {signals.SAMPLE_SIGNAL} {MEM_POINTER} {freed.POISON}", _support_source, "full"
 
 
 def _support_source():

@@ -8,6 +8,7 @@ from pyjit_wasm.codegen import (
     unwinding)
 from pyjit_wasm.codegen.python_calls import call_python, new_integers
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
+from pyjit_wasm.runtime import freed
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
 DECLARATIONS = """
@@ -28,6 +29,7 @@ declare i32 @PyErr_SetInterruptEx(i32) nounwind
 declare i32 @timer_settime(ptr, i32, ptr, ptr) nounwind
 declare ptr @malloc(i64) nounwind
 declare void @free(ptr) nounwind
+declare i64 @malloc_usable_size(ptr) nounwind
 declare ptr @memmove(ptr, ptr, i64) nounwind
 declare ptr @memset(ptr, i32, i64) nounwind
 declare ptr @PyEval_SaveThread() nounwind
@@ -212,7 +214,10 @@ def exceptions():
     h.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['drop_exception']}, i64 {exn}, i64 0, i64 0)")
     h.do("br label %done")
     h.label("free")
-    h.do("call void @free(ptr %exn)")
+    if freed.POISON:
+        h.do(f"call ptr @memset(ptr %exn, i32 {freed.BYTE}, i64 {h.let('call i64 @malloc_usable_size(ptr %exn)')})")
+    else:
+        h.do("call void @free(ptr %exn)")
     h.do("br label %done")
     h.label("done")
     h.do("ret void")

@@ -14,7 +14,7 @@ from pyjit_wasm import config
 from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.operands import Operands
 from pyjit_wasm.frames.stepwise import Stepwise
-from pyjit_wasm.runtime import trace
+from pyjit_wasm.runtime import freed, trace
 from pyjit_wasm.runtime.counts import Places, runs
 
 _DISPLACEMENT = struct.Struct("<i").pack_into
@@ -175,7 +175,7 @@ def translate(module, funcidx, layout, handlers, variant=config.PLAIN):
     for place in writer.frame_patches:
         _WORD(writer.code, place, 8 * operands.frame_slots)
     size = len(writer.code)
-    code = ThreadedCode(module, funcidx, layout, ctypes.create_string_buffer(bytes(writer.code), size), 0, size, writer.starts,
+    code = ThreadedCode(module, funcidx, layout, freed.characters(writer.code), 0, size, writer.starts,
                         writer.offsets, operands.loops, operands.attempts, variant)
     trace.register(*code.range)
     return code

@@ -9,7 +9,7 @@ from _thread import allocate_lock
 from functools import partial
 
 from pyjit_wasm import config
-from pyjit_wasm.runtime import libc
+from pyjit_wasm.runtime import freed, libc
 from pyjit_wasm.runtime.lease import Lease
 
 _PAGE = libc.MACHINE_PAGE
@@ -32,11 +32,16 @@ class Arena:
             self._take_back()
             for index, (start, free) in enumerate(self._free):
                 if free >= size:
-                    give_back = partial(self._returned.append, (start, size))
+                    give_back = partial(self._give_back, start, size)
                     libc.protect(start, size, libc.PROT_RW)
                     self._free[index:index + 1] = [(start + size, free - size)] if free > size else []
                     return Lease(start, give_back)
         raise MemoryError("the code arena is full")
+
+    def _give_back(self, start, size):
+        if freed.POISON:
+            libc.set_protection(start, size, libc.PROT_NONE)
+        self._returned.append((start, size))
 
     @property
     def used(self):
@@ -51,6 +56,8 @@ class Arena:
             start, size = self._returned.pop()
             libc.discard(start, size)
             libc.set_protection(start, size, libc.PROT_NONE)
+            if freed.POISON:
+                continue
             ranges = sorted([*self._free, (start, size)])
             joined = [ranges[0]]
             for begin, length in ranges[1:]:

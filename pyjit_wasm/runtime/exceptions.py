@@ -7,7 +7,7 @@ function raised travels as one of the tag PYTHON, which only `catch_all` catches
 import ctypes
 import weakref
 
-from pyjit_wasm.runtime import libc
+from pyjit_wasm.runtime import freed, libc
 from pyjit_wasm.runtime.layout import EXN, HELD, KEEPS_PYTHON
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import slots
@@ -25,7 +25,7 @@ class TagInst:
 
     def __init__(self, type):
         self.type, self.public, self.passed = type, None, {}
-        self._word = ctypes.create_string_buffer(8)
+        self._word = freed.words(1)
         self.address = ctypes.addressof(self._word)
         tags[self.address] = self
 
@@ -101,4 +101,4 @@ def release(exn):
     errors.pop(exn, None)
     if word(exn + EXN.tag).value == PYTHON:
         ctypes.pythonapi.Py_DecRef(ctypes.cast(payload(exn, 1)[0], ctypes.py_object))
-    libc.free(exn)
+    freed.heap(exn)

@@ -5,7 +5,7 @@ import weakref
 from pyjit_wasm import config
 from pyjit_wasm.errors import Exhaustion, InUseError, Trap, WasiExit
 from pyjit_wasm.opcodes import TRAPS
-from pyjit_wasm.runtime import libc, process, trace, tracebacks
+from pyjit_wasm.runtime import freed, libc, process, trace, tracebacks
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.runtime.services import provides
 
@@ -24,10 +24,10 @@ class ExecEnv:
         self.stack_size = stack_size
         self.instance, self.public = instance and weakref.ref(instance), None
         self.requested = self.waiting = self.stepper = None
-        self._words = (ctypes.c_uint64 * (_WORDS + config.MAX_TRACE))()
+        self._words = freed.words(_WORDS + config.MAX_TRACE)
         self.address = ctypes.addressof(self._words)
         self.pending, self._owner = None, self.address + EXEC_ENV.owned
-        self._buffer = libc.pages(stack_size) if stack_size else None
+        self._buffer = freed.pages(stack_size) if stack_size else None
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer)) if stack_size else 0
         for offset, value in ((EXEC_ENV.stack, start), (EXEC_ENV.stack_end, start + stack_size),
                               (EXEC_ENV.top, start), (EXEC_ENV.trace, self.address + EXEC_ENV.size),

@@ -5,7 +5,7 @@ import weakref
 
 from pyjit_wasm.binary.bulk import Datas, FunctionReferences
 from pyjit_wasm.errors import Trap, UnsupportedError
-from pyjit_wasm.runtime import ownership, sharing
+from pyjit_wasm.runtime import freed, ownership, sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, INSTANCE_STATUS, SPAN
@@ -31,7 +31,7 @@ class ModuleInstance:
         check_supported(code.module, code.facts)
         self.counters = None
         self.code, self.module, self.layout, self.mode = code, code.module, code.layout, mode
-        self._words = (ctypes.c_uint64 * (self.layout.size // 8 + 2))()
+        self._words = freed.words(self.layout.size // 8 + 2)
         self.address = ctypes.addressof(self._words)
         self.funcs, self.tables, self.memories, self.globals, self.tags = [], [], [], [], []
         self.keep, self.passed, self._elems, self.attached = list(imports), {}, [], {}
@@ -140,7 +140,7 @@ class ModuleInstance:
                 self._write_table(elem, items)
         for offset, elem, items in zip(layout.elems, module.elems, references):
             if elem.mode == "passive" and items:
-                array = (ctypes.c_uint64 * len(items))(*items)
+                array = freed.words(len(items), *items)
                 self._elems.append(array)
                 self._span(offset, ctypes.addressof(array), len(items))
         bulk = isinstance(module.datas, Datas)

@@ -28,6 +28,8 @@ free, _malloc, _calloc = libc.free, libc.malloc, libc.calloc
 free.restype, free.argtypes = None, [ctypes.c_void_p]
 _malloc.restype, _malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 _calloc.restype, _calloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t, ctypes.c_size_t]
+usable_size = libc.malloc_usable_size    # of what is at an address of the heap, in bytes
+usable_size.restype, usable_size.argtypes = ctypes.c_size_t, [ctypes.c_void_p]
 _mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
 
 

@@ -8,15 +8,15 @@ import ctypes
 import weakref
 
 from pyjit_wasm.errors import InUseError
-from pyjit_wasm.runtime import process
+from pyjit_wasm.runtime import freed, process
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, MemoryInst, TableInst
 
 
 class Owner:
-    """A word: the THREAD that may run the exec_envs in `envs`, or 0. `joined`: the Owner that took its place."""
+    """A word, `word[0]`: the THREAD that may run the exec_envs in `envs`, or 0. `joined`: the Owner that took its place."""
 
     def __init__(self):
-        self.word = ctypes.c_uint64()
+        self.word = freed.words(1)
         self.envs = weakref.WeakSet()
         self.joined = None
 
@@ -55,9 +55,9 @@ def of_instance(instance, imports):
 def _join(owners):
     """The Owner that takes the place of all these."""
     mine = process.this_thread() or 0
-    if any(owner.word.value not in (0, mine) for owner in owners):
+    if any(owner.word[0] not in (0, mine) for owner in owners):
         raise InUseError("an instance that is imported from is running in another thread")
-    result, *others = sorted(set(owners), key=lambda owner: owner.word.value == 0) or [Owner()]
+    result, *others = sorted(set(owners), key=lambda owner: owner.word[0] == 0) or [Owner()]
     for owner in others:
         result.join(owner)
     return result

@@ -9,7 +9,7 @@ from _thread import RLock
 from functools import partial
 
 from pyjit_wasm import config
-from pyjit_wasm.runtime import arena, libc, process
+from pyjit_wasm.runtime import arena, freed, libc, process
 from pyjit_wasm.runtime.lease import Lease
 
 _PAGE = libc.MACHINE_PAGE
@@ -59,8 +59,8 @@ class _Region:
 
     def release(self, start, size):
         """Runs in finalizers, perhaps in the middle of `reserve`."""
-        libc.release(start, size)
-        self._gone.setdefault(size, []).append(start)
+        if freed.mapping(start, size):
+            self._gone.setdefault(size, []).append(start)
 
 
 def _tops():
@@ -100,7 +100,7 @@ def zeroed(size):
     """A Lease of `size` accessible bytes, all zero, of the C library's heap, which needs no mapping for a few. Raises
     MemoryError."""
     start = libc.zeroed(size)
-    return Lease(start, partial(libc.free, start))
+    return Lease(start, partial(freed.heap, start))
 
 
 class Growth:

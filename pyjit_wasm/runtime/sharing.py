@@ -1,9 +1,10 @@
 """How long instances live that share function references: a reference is a bare address, so whatever can
-hold one keeps the instances that may have put theirs there."""
+hold one keeps the instances that may have put theirs there. An exception's payload can hold one, so what holds references
+to exceptions does."""
 from pyjit_wasm.runtime.store import FuncInst, GlobalInst, TableInst
 from pyjit_wasm.types import RefType
 
-_EXTERNAL = ("extern", "noextern", "exn")  # those point at Python objects, which `store.externs` keeps
+_EXTERNAL = ("extern", "noextern")  # those point at Python objects, which `store.externs` keeps
 
 
 def writes_references(module, facts):
@@ -15,7 +16,7 @@ def keep_alive(instance, imports):
     """Make imported tables, globals and functions keep `instance` if it may give them references."""
     for item in imports:
         if isinstance(item, FuncInst):
-            if any(map(_refers_to_functions, item.deftype.comp.params)):
+            if any(map(_reaches_functions, item.deftype.comp.params)):
                 item.owner.keep.append(instance)
         elif _holds_functions(item) and instance.code.writes_references:
             item.keepers.append(instance)
@@ -29,9 +30,9 @@ def keep_owner(instance, item):
 
 def _holds_functions(item):
     if isinstance(item, TableInst):
-        return _refers_to_functions(item.type.elem)
-    return isinstance(item, GlobalInst) and item.type.mutable and _refers_to_functions(item.type.valtype)
+        return _reaches_functions(item.type.elem)
+    return isinstance(item, GlobalInst) and item.type.mutable and _reaches_functions(item.type.valtype)
 
 
-def _refers_to_functions(valtype):
+def _reaches_functions(valtype):
     return isinstance(valtype, RefType) and valtype.heap not in _EXTERNAL

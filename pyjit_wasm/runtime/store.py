@@ -8,7 +8,7 @@ import struct
 import weakref
 
 from pyjit_wasm import config
-from pyjit_wasm.runtime import libc, reservations, waiting
+from pyjit_wasm.runtime import freed, libc, reservations, waiting
 from pyjit_wasm.runtime.exceptions import note_holder
 from pyjit_wasm.runtime.layout import FUNC, MEM, TABLE
 from pyjit_wasm.runtime.services import provides
@@ -23,7 +23,7 @@ class _Owner:
     """Owns a ctypes struct of 64-bit words at `address`."""
 
     def __init__(self, layout):
-        self.words = (ctypes.c_uint64 * (layout.size // 8))()
+        self.words = freed.words(layout.size // 8)
         self.address = ctypes.addressof(self.words)
 
     def get(self, offset):
@@ -148,7 +148,7 @@ class GlobalInst:
 
     def __init__(self, type, address=None, owner=None):
         self.type, self.keepers, self.passed, self.ownership = type, [], {}, None
-        self.owner = owner or ctypes.create_string_buffer(16)
+        self.owner = owner or freed.words(2)
         self.address = address or ctypes.addressof(self.owner)
         self.cell = (ctypes.c_uint64 * 2).from_address(self.address)
         if isinstance(type.valtype, RefType):

@@ -7,7 +7,7 @@ from pyjit_wasm.codegen import native
 from pyjit_wasm.frames.operands import Attempt, Label
 from pyjit_wasm.interp import threaded
 from pyjit_wasm.interp.interpreter import interpreter
-from pyjit_wasm.runtime import trace
+from pyjit_wasm.runtime import freed, trace
 from pyjit_wasm.tiering.kept_code import Kept, read, write
 
 _WORD = struct.Struct("<Q")
@@ -29,7 +29,7 @@ class KeptThreaded(Kept):
         if found is None:
             return []
         names, data, starts, offsets, functions = found
-        buffer = ctypes.create_string_buffer(data, len(data))
+        buffer = freed.characters(data)
         starts, offsets = array("I", starts), array("I", offsets)
         addresses = (ctypes.c_uint64 * len(names))(*[self._handlers[name] for name in names])
         relocate = ctypes.PYFUNCTYPE(None, *[ctypes.c_uint64] * 4)(native.load_support()["rt_relocate"])

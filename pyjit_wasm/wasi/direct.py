@@ -9,6 +9,7 @@ from functools import partial
 from ..codegen import native
 from ..codegen.abi import WASI, signature
 from ..config import WASI_DIRECT
+from ..runtime import freed
 from ..runtime.layout import DIRECT, MEM, WASI_FUNC
 from ..runtime.lease import Lease
 from ..runtime.store import HostFunc
@@ -63,7 +64,7 @@ class DirectDescriptors:
     the host descriptors in it open."""
 
     def __init__(self):
-        self._words = (ctypes.c_uint64 * (_WORDS * WASI_DIRECT))()
+        self._words = freed.words(_WORDS * WASI_DIRECT)
         self._expose = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_void_p)(
             native.load_wasi(_ERRNOS)["expose"])
         start = ctypes.addressof(self._words)
