@@ -72,10 +72,13 @@ class ExecEnv:
 
     def function(self, name: str | int | function.Function) -> function.Function:
         """A function that runs in this exec_env: of that name or index, as for `Instance.function`, or the same as
-        another. KeyError without such a function."""
+        another, of its instance, one that this imports, or a host function. KeyError without such a function, TypeError for
+        one of another instance."""
         found = name if isinstance(name, function.Function) else self.instance.function(name)
         bound = self._functions.get(found)
         if bound is None:
+            if not self._inst.may_run(found._inst):
+                raise TypeError(f"{found!r} belongs to another instance")
             bound = self._functions[found] = function.bind(found, self._env)
         return bound
 

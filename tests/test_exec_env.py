@@ -424,3 +424,37 @@ def test_check(load):
         env.check()
     env.check()
     assert prototype(pointer.address)(1) == 1
+
+
+def test_a_closed_exec_env_stays_closed_when_instances_are_joined(load):
+    increment = '(module (func (export "f") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1))))'
+    inst, other = load(increment), load(increment)
+    env, open_env = wasm.ExecEnv(inst), wasm.ExecEnv(inst)
+    assert env.call("f", 1) == 2
+    env.close()
+    both = '(module (import "a" "f" (func (param i32) (result i32))) (import "b" "f" (func (param i32) (result i32))))'
+    joined = load(both, {"a": inst.exports, "b": other.exports})
+    with pytest.raises(wasm.InUseError, match="closed"):
+        env.call("f", 1)
+    env.close()
+    load(both, {"a": other.exports, "b": load(increment).exports})
+    with pytest.raises(wasm.InUseError, match="closed"):
+        env.call("f", 1)
+    assert open_env.call("f", 1) == inst.exports.f(1) == 2 and joined is not None
+
+
+def test_an_exec_env_runs_functions_of_its_own_instance_only(load):
+    wat = '(module (func (export "f") (result i32) (i32.const 7)))'
+    inst, other = load(wat), load(wat)
+    env = wasm.ExecEnv(inst)
+    with pytest.raises(TypeError, match="belongs to another instance"):
+        env.function(other.exports.f)
+    with pytest.raises(TypeError, match="belongs to another instance"):
+        env.call(other.exports.f)
+    with pytest.raises(TypeError, match="belongs to another instance"):
+        env.call_cells(other.exports.f, [])
+    assert env.call(inst.exports.f) == env.call("f") == 7
+    importer = load('(module (import "a" "f" (func $f (result i32))) (export "again" (func $f)))', {"a": inst.exports})
+    shared = wasm.ExecEnv(importer)
+    assert shared.call("again") == shared.call(inst.exports.f) == 7
+    assert env.call(wasm.Function(lambda: 5, (), ["i32"])) == 5

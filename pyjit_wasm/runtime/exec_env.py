@@ -70,7 +70,9 @@ class ExecEnv:
             self.waiting()
 
     def set_owner(self, word):
-        """Share the ownership word at an address with other exec_envs."""
+        """Share the ownership word at an address with other exec_envs. A closed one has its own for ever."""
+        if self.closed:
+            word = self.address + EXEC_ENV.owned
         self._owner = word
         if self.pending is None:
             self.put(EXEC_ENV.owner, word)
@@ -131,7 +133,7 @@ class ExecEnv:
             raise InUseError("this exec_env is running")
         self.take_pending()
         self.put(EXEC_ENV.owned, _CLOSED)
-        self.set_owner(self.address + EXEC_ENV.owned)
+        self.set_owner(None)
         for offset in (EXEC_ENV.stack, EXEC_ENV.stack_end, EXEC_ENV.top):
             self.put(offset, 0)
         if self._buffer is not None:

@@ -88,6 +88,11 @@ class ModuleInstance:
             return self.funcs[funcidx]
         return FuncInst(self.func_address(funcidx), self.module.funcs[funcidx], self)
 
+    def may_run(self, function):
+        """Whether its exec_envs may run a store object: a function of its own, one that it imports, or a host function."""
+        return isinstance(function, HostFunc) or function.owner is self or any(
+            function.address == imported.address for imported in self.funcs)
+
     # --- allocation (spec 4.5.3)
 
     def _allocate(self):

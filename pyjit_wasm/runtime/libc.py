@@ -8,6 +8,17 @@ import mmap
 libc = ctypes.CDLL(None, use_errno=True)
 pythonapi = ctypes.pythonapi
 
+
+def _refuse_sub_interpreters():
+    """Signal handlers and the ranges of code are the process's, and would outlive a sub-interpreter that has set them up."""
+    state, main = pythonapi.PyInterpreterState_Get, pythonapi.PyInterpreterState_Main
+    state.restype = main.restype = ctypes.c_void_p
+    if state() != main():
+        raise ImportError("pyjit_wasm runs in a process's main interpreter only, not in sub-interpreters")
+
+
+_refuse_sub_interpreters()
+
 PROT_NONE, PROT_RW, PROT_RX = 0, mmap.PROT_READ | mmap.PROT_WRITE, mmap.PROT_READ | mmap.PROT_EXEC
 _PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 SPARSE = _PRIVATE | 0x4000     # MAP_NORESERVE: nothing is set aside for pages that are never touched
