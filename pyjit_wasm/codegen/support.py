@@ -4,8 +4,8 @@ One object, loaded once per process into the host arena. Everything here is name
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
 from pyjit_wasm.codegen import (
-    bulk, counting, failures, memory_object, pending, probes, sampling, signal_handlers, system_calls, tiers,
-    unwinding)
+    bulk, counting, failures, memory_object, pending, probes, sampling, signal_handlers, system_calls, threads,
+    tiers, unwinding)
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
@@ -381,7 +381,7 @@ def source(retry_signal, sample_signal, mem_offset, head):
     """IR text of the whole support object."""
     handlers = "".join((signal_handlers.fault_handler(), signal_handlers.drop_signal_stack(), signal_handlers.interrupt_handler(retry_signal),
                         sampling.source(sample_signal)))
-    return "".join((DECLARATIONS, COLD, unwinding.source(), probes.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
+    return "".join((DECLARATIONS, COLD, unwinding.source(), probes.source(), tiers.not_ready(), system_calls.source(), threads.source(), handlers, check(),
                     service(), exceptions(), hold_exception(), failures.source(call_python), other_type(),
                     counting.count_call(), bulk.source(),
                     link_functions(), relocate(), wide_division(), memory_object.source(mem_offset, head), pending.keep_error()))
