@@ -3,6 +3,7 @@ import asyncio
 import contextvars
 import functools
 import threading
+from _thread import get_ident
 
 from pyjit_wasm.runtime.interrupts import Interrupt
 
@@ -11,33 +12,43 @@ _thread = threading.local()
 
 
 class _Call:
-    """A call that `loop` waits for."""
+    """A call that `loop` waits for. With `running` held it does not end in its thread, whose pthread_t is `thread`."""
 
     def __init__(self, function, arguments):
         self.function, self.arguments = function, arguments
         self.loop, self.awaited = asyncio.get_running_loop(), None
         self.started = self.abandoned = self.ended = False
+        self.thread, self.running = 0, threading.Lock()
 
     def run(self):
         """In the thread."""
-        self.started = True
+        self.thread, self.started = get_ident(), True
         if self.abandoned:
             return None
         outer, _thread.call = getattr(_thread, "call", None), self
         try:
             return self.function(*self.arguments)
         finally:
-            self.ended, _thread.call = True, outer
+            with self.running:
+                self.ended, _thread.call = True, outer
 
     async def stop(self, future):
-        """Interrupt it and wait for its end."""
-        self.abandoned = True
+        """Interrupt it and wait for its end, however often the task is cancelled meanwhile."""
+        self.abandoned, interrupt = True, None
         while self.started and not future.done():
-            if not self.ended:
-                Interrupt(self.function._env, asyncio.CancelledError()).poke()
+            with self.running:
+                if not self.ended:
+                    if interrupt is None or interrupt.done:     # the host function that got it goes on
+                        interrupt = Interrupt(self.function._env, asyncio.CancelledError(), self.thread)
+                    interrupt.poke()
             if self.awaited is not None:
                 self.awaited.cancel()
-            await asyncio.sleep(_PAUSE)
+            try:
+                await asyncio.sleep(_PAUSE)
+            except asyncio.CancelledError:
+                pass
+        if interrupt is not None:
+            interrupt.cancel()
 
 
 async def call(function, arguments):

@@ -1,7 +1,6 @@
 """wasm.ExecEnv: what runs wasm needs one (first seed; WAMR: wasm_exec_env_t)."""
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 
@@ -10,7 +9,6 @@ from pyjit_wasm.engine import check_stack_size
 from pyjit_wasm.errors import Frame, Interrupted, InUseError
 from pyjit_wasm.instance import Instance
 from pyjit_wasm.runtime import exec_env, interrupts, process, stacks
-from pyjit_wasm.runtime.layout import THREAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +98,8 @@ class ExecEnv:
     def interrupt(self, error: BaseException | None = None) -> bool:
         """Have the call that is running in this exec_env raise `error`, an Interrupted unless one is given. To be called from
         another thread; it returns at once: whether a call is running. The exception comes when the call is in wasm
-        or comes back to it from a host function."""
+        or comes back to it from a host function; if the call ends before, it comes nowhere. Of several for one call the
+        first to come may be the only one."""
         return _insist(interrupts.Interrupt(self._env, error or Interrupted("interrupted by another thread")))
 
     def check(self) -> None:
@@ -118,7 +117,7 @@ class ExecEnv:
         thread = self._env.thread
         if not thread:
             return ()
-        return call_stack() if thread == process.this_thread() else _of_thread(thread)
+        return call_stack() if thread == process.this_thread() else _of_thread(self._env)
 
     @property
     def buffer_frames(self) -> tuple[Frame, ...]:
@@ -150,10 +149,10 @@ def call_stack() -> tuple[Frame, ...]:
     return stacks.frames(stacks.here())
 
 
-def _of_thread(thread):
+def _of_thread(env):
     from pyjit_wasm.runtime import samples
 
-    sample = samples.ask(ctypes.c_uint64.from_address(thread + THREAD.id).value)
+    sample = samples.ask(env)
     return stacks.frames(sample.words) if sample else ()
 
 

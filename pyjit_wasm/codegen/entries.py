@@ -81,13 +81,17 @@ class Entry:
 
     def close(self):
         f = self.f
-        for i, offset in enumerate(SAVED):
-            f.store("i64", f.load("i64", self.saved, 8 * i), self.env, offset)
+        saved = {offset: f.load("i64", self.saved, 8 * i) for i, offset in enumerate(SAVED)}
+        for offset, value in saved.items():
+            f.store("i64", value, self.env, offset)
         f.store("ptr", self.outer, "%thread", THREAD.env)
         self._restore_outer()
-        outermost = f.let(f"icmp eq ptr {self.owner_before}, null")  # a request is for what runs now
-        request = f.load("i64", self.env, EXEC_ENV.request)
-        f.store("i64", f.let(f"select i1 {outermost}, i64 0, i64 {request}"), self.env, EXEC_ENV.request)
+        over, done = f.new_label("over"), f.new_label("over")
+        f.branch(f.let(f"icmp eq i64 {saved[EXEC_ENV.thread]}, 0"), over, done)
+        f.label(over)
+        f.store("i64", "0", self.env, EXEC_ENV.request)     # a request is for what ran
+        f.do(f"br label %{done}")
+        f.label(done)
         f.do(f"store atomic ptr {self.owner_before}, ptr {self.owner} release, align 8")  # perhaps without the GIL: the last
 
     def _keep_outer(self):

@@ -49,6 +49,8 @@ def load_support():
                 loaded = loader.load(objects.build(*support_object()), arena.host, externals,
                                      arrivals.Origin("runtime"))
                 externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith(("rt_", "__u")))
+                process.prepare_threads(*(loaded.symbols[f"rt_{what}"] for what in (
+                    "thread_begins", "thread_ends", "reach", "living")))
                 signals.install(loaded.symbols["rt_drop_signal_stack"],
                                 *(loaded.symbols[f"rt_on_{what}"] for what in ("fault", "interrupt", "sample")))
                 for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add"),

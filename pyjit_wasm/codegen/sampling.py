@@ -179,7 +179,8 @@ def _room(f, ring):
 
 def _look_later(f, thread, where, signal):
     """In the main thread, outside of guest code: have Python look at its own stack as soon as it can, unless it will already."""
-    wanted = f.let(f"icmp ne i64 {f.load('i64', '@runtime', RUNTIME.sample_python)}, 0")
+    words = [f.load("i64", "@runtime", word) for word in (RUNTIME.sample_python, RUNTIME.python_looks)]
+    wanted = f.let(f"icmp ne i64 {f.let(f'and i64 {words[0]}, {words[1]}')}, 0")
     outside = f.let(f"icmp eq i64 {where}, {SAMPLED.outside}")
     main = f.let(f"icmp eq i64 {f.let('call i64 @pthread_self()')}, {f.load('i64', '@runtime', RUNTIME.main_thread)}")
     idle = f.let(f"icmp eq i64 {f.load('i64', thread, THREAD.looks)}, 0")

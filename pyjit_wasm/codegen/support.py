@@ -4,7 +4,7 @@ One object, loaded once per process into the host arena. Everything here is name
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
 from pyjit_wasm.codegen import (
-    boxing, bulk, counting, failures, memory_object, pending, probes, sampling, signal_handlers, system_calls, tiers,
+    boxing, bulk, counting, failures, memory_object, pending, probes, sampling, signal_handlers, system_calls, threads, tiers,
     unwinding)
 from pyjit_wasm.codegen.python_calls import call_python, new_integers
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
@@ -374,9 +374,11 @@ define i128 @__umodti3(i128 %a, i128 %b) {FRAMED} {{
 
 def source(retry_signal, sample_signal, mem_offset, head):
     """IR text of the whole support object."""
-    handlers = "".join((signal_handlers.fault_handler(), signal_handlers.drop_signal_stack(), signal_handlers.interrupt_handler(retry_signal),
+    handlers = "".join((signal_handlers.fault_handler(), signal_handlers.drop_signal_stack(),
+                        signal_handlers.interrupt_handler(retry_signal),
                         sampling.source(sample_signal)))
-    return "".join((DECLARATIONS, COLD, unwinding.source(), probes.source(), tiers.not_ready(), system_calls.source(), handlers, check(),
+    return "".join((DECLARATIONS, COLD, unwinding.source(), probes.source(), tiers.not_ready(), system_calls.source(),
+                    threads.source(), handlers, check(),
                     service(), exceptions(), hold_exception(), failures.source(), other_type(), boxing.integer(),
                     counting.count_call(), bulk.source(),
                     link_functions(), relocate(), wide_division(), memory_object.source(mem_offset, head), pending.keep_error()))

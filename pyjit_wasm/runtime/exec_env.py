@@ -17,13 +17,14 @@ class ExecEnv:
     """Owns an EXEC_ENV struct, its stack buffer of `stack_size` bytes (zeroed; 0: none; MemoryError if there is no room), and
     the room for traces. `address` is the struct's. Belongs to one thread at a time: see `runtime.ownership`.
     `instance`: weak reference to the ModuleInstance it was made for, if any; `public`: to the object Python has for it.
-    `requested`: gives the exception that is to be raised in what it runs, or None; `waiting`: ends a `memory.atomic.wait`;
+    `pending`: the exception of a call from C, until it is reported; `waiting`: ends a `memory.atomic.wait`;
     `stepper`: who is asked before instructions, as `step` is, or None."""
 
     def __init__(self, stack_size, instance=None):
         self.stack_size = stack_size
         self.instance, self.public = instance and weakref.ref(instance), None
-        self.requested = self.waiting = self.stepper = None
+        self.waiting = self.stepper = None
+        self.from_c = []    # exec_envs whose pending exceptions are to be raised in what it runs
         self._words = freed.words(_WORDS + config.MAX_TRACE)
         self.address = ctypes.addressof(self._words)
         self.pending, self._owner = None, self.address + EXEC_ENV.owned
@@ -59,11 +60,6 @@ class ExecEnv:
         """So that nobody takes it for that of another exception."""
         self._words[_WORDS] = 0
 
-    def request(self, take):
-        """Have the wasm that it runs look at `take()`, an exception to be raised or None."""
-        self.requested = take
-        self.put(EXEC_ENV.request, 1)
-
     def wake(self):
         """End a `memory.atomic.wait` that it is in."""
         if self.waiting is not None:
@@ -86,7 +82,8 @@ class ExecEnv:
             self.put(EXEC_ENV.owner, self.address + EXEC_ENV.pending)
             outer = current()
             if outer is not None:
-                outer.request(self.take_pending)
+                outer.from_c.append(self)
+                outer.put(EXEC_ENV.request, outer.get(EXEC_ENV.request) or _LOOK)
                 ctypes.c_uint64.from_address(outer.thread + THREAD.interrupted).value = 1
 
     def take_pending(self):
@@ -142,6 +139,8 @@ class ExecEnv:
 
 
 _PENDING, _CLOSED = 1, 2  # owners that are no threads
+_LOOK = (1 << 64) - 1   # EXEC_ENV.request: the number of no call
+requests = []           # functions of an exec_env, because of which this thread looks for an exception to raise: it, or None
 
 
 def at(address):
@@ -213,12 +212,17 @@ def raise_in_use(address, *_):
 
 @provides
 def raise_requested(address, *_):
+    """What runs with an exec_env is to look for an exception that it has to raise."""
     env = _by_address[address]
-    env.put(EXEC_ENV.request, 0)
-    take, env.requested = env.requested, None
-    error = take()
+    number, error = env.get(EXEC_ENV.request), None
+    while env.from_c and error is None:
+        error = env.from_c.pop().take_pending()
+    for take in requests:
+        error = error or take(env)
     if error is not None:
         raise error
+    if env.get(EXEC_ENV.request) == number:     # nothing else has come
+        env.put(EXEC_ENV.request, 0)
     return 0
 
 

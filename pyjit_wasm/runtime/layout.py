@@ -33,7 +33,7 @@ EXEC_ENV = Struct(
     "tstate",         # PyThreadState while the GIL is released, else 0
     "trace",          # code addresses taken by the last trap: array of MAX_TRACE words,
     "trace_len",      # how many are filled
-    "request",        # 1 while another thread wants the call that is running to be interrupted
+    "request",        # the number of the call that is running once somebody wants to interrupt it, else 0 (codegen.threads)
     # how an interpreter activation goes on when its outermost frame made a tail call to native code:
     "next_entry",     # what calls it with the arguments of a frame,
     "next_func",      # its FUNC,
@@ -50,7 +50,9 @@ PYTHON_EXCEPTION = 0xFFFF
 THREAD = Struct(
     "env", "native_limit",
     "interrupted",    # a signal came where it could not be acted on: look at it soon
-    "id",             # its pthread_t
+    "id",             # its pthread_t,
+    "native_id",      # and its id in the system
+    "next", "previous",  # of the list of them all
     "tries",          # how often to look yet whether it has entered guest code since SIGINT came
     "batch_failed",   # a loop over arrays failed: its exception may still be set
     # while guest code waits for the host:
@@ -63,6 +65,10 @@ THREAD = Struct(
     "looks",          # 1 while Python has been told to look at its stack
     "overflow",       # arguments and results that do not fit registers: 16 bytes each
 )
+
+# Those that live: a list by `next`, and the pthread_mutex_t without which nobody looks at it (8 words)
+THREADS = Struct("first", "mutex")
+MUTEX_WORDS = 8
 
 # What an entry that wasm waits for, in the same thread, keeps of that: see EXEC_ENV and THREAD
 ENTRY = Struct("previous", "env", "activation", "exit_fp", "entry_fp", "outside", "func", "python")
@@ -127,6 +133,7 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
                  "checked_lo", "checked_hi", "checked_vectors_lo", "checked_vectors_hi",  # handlers with explicit bounds
                  "ranges", "range_count", "thread_key", "service", "old_segv", "old_bus", "old_int",
                  "retry_timer", "main_thread",
+                 "threads",        # THREADS
                  "held",           # EXNs that native code has noted as held: a list by `next`,
                  "held_count",     # how many since the last collection,
                  "held_limit",     # after how many the next is due
@@ -134,9 +141,13 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
                  "note_held",      # `rt_note_held`,
                  "add",            # `rt_add`,
                  "stack",          # `rt_stack`
+                 "thread_begins",  # `rt_thread_begins`,
+                 "reach",          # `rt_reach`,
+                 "living",         # `rt_living`
                  "rings",          # the first of SAMPLE_RINGS,
                  "session",        # during which samples are taken, 0: none are,
-                 "sample_python")  # whether with Python stacks
+                 "sample_python",  # whether with Python stacks,
+                 "python_looks")   # and whether Python's handler of their signal is there
 
 # Where a thread's samples go: its native id, words written and read so far, samples lost; the samples follow
 RING = Struct("thread", "head", "tail", "lost")

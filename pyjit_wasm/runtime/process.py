@@ -6,7 +6,7 @@ from _thread import allocate_lock, get_ident, get_native_id
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import arena, libc, machine_stack
-from pyjit_wasm.runtime.layout import RUNTIME, THREAD
+from pyjit_wasm.runtime.layout import MUTEX_WORDS, RUNTIME, THREAD, THREADS
 from pyjit_wasm.runtime.services import provides, serve
 
 _words = libc.permanent((ctypes.c_uint64 * (RUNTIME.size // 8))())
@@ -71,7 +71,6 @@ class Ranges:
 
 ranges = libc.permanent(Ranges())
 
-_free = libc.symbol("free")
 libc.libc.pthread_getspecific.restype = ctypes.c_void_p
 libc.libc.pthread_setspecific.argtypes = [ctypes.c_uint, ctypes.c_void_p]
 
@@ -84,7 +83,17 @@ def make_thread_key(destroy):
     return key.value
 
 
-_key = make_thread_key(_free)
+_key = None     # of each thread's THREAD
+_threads = libc.permanent((ctypes.c_uint64 * (THREADS.mutex // 8 + MUTEX_WORDS))())   # THREADS; all zero: none, and not locked
+
+
+def prepare_threads(begins, ends, reach, living):
+    """Threads may run wasm from now on, given the addresses of `rt_thread_begins` and so on."""
+    global _key
+    for place, address in ((RUNTIME.thread_begins, begins), (RUNTIME.reach, reach), (RUNTIME.living, living)):
+        put(place, address)
+    _key = make_thread_key(ends)
+    put(RUNTIME.thread_key, _key)
 
 
 def used_stack():
@@ -95,11 +104,46 @@ def used_stack():
 
 def this_thread():
     """Address of the calling thread's THREAD, or None."""
-    return libc.libc.pthread_getspecific(_key)
+    return None if _key is None else libc.libc.pthread_getspecific(_key)
 
 
-threads = set()         # native ids of threads that have run wasm; some may have ended
-on_new_thread = []      # called with the native id of each that does so for the first time
+def reach(env, signal=0, thread=0, number=0, known=0):
+    """Send a signal to the thread that runs the EXEC_ENV at an address: (its native id, or, with `number`, that of its call; the
+    address of the EXEC_ENV that it runs now). (0, 0) if nothing runs, or another thread than the pthread_t `thread`. The only
+    way to signal a thread: it cannot end meanwhile. `codegen.threads` says more."""
+    inner = ctypes.c_uint64()
+    reach = ctypes.PYFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * 6)(get(RUNTIME.reach))
+    return reach(env, thread, number, known, signal, ctypes.addressof(inner)), inner.value
+
+
+def living():
+    """Native ids of the living threads that have run wasm."""
+    room, living = 1 << 10, ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64)(get(RUNTIME.living))
+    while True:
+        ids = (ctypes.c_uint64 * room)()
+        found = living(ctypes.addressof(ids), room)
+        if found < room:
+            return ids[:found]
+        room *= 2
+
+
+def _after_fork():
+    """Only this thread is there, and has another native id."""
+    ctypes.memset(_threads, 0, ctypes.sizeof(_threads))
+    put(RUNTIME.main_thread, get_ident())
+    thread = this_thread()
+    if thread:
+        _adopt(thread)
+
+
+def _adopt(thread):
+    """The THREAD at an address is that of the calling thread and not in the list yet."""
+    for place, value in ((THREAD.native_id, get_native_id()), (THREAD.next, 0), (THREAD.previous, 0)):
+        ctypes.c_uint64.from_address(thread + place).value = value
+    ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(get(RUNTIME.thread_begins))(thread)
+
+
+on_new_thread = []      # called with the native id of each thread that runs wasm for the first time
 
 
 @provides
@@ -115,14 +159,14 @@ def new_thread(*_):
     if libc.libc.pthread_setspecific(_key, thread):
         libc.free(thread)
         raise MemoryError("no room for thread-specific data")
-    threads.add(get_native_id())
+    _adopt(thread)
     for told in list(on_new_thread):
         told(get_native_id())
     return thread
 
 
 def _describe():
-    put(RUNTIME.thread_key, _key)
+    put(RUNTIME.threads, ctypes.addressof(_threads))
     put(RUNTIME.guest_lo, arena.guest.lo)
     put(RUNTIME.guest_hi, arena.guest.hi)
     put(RUNTIME.service, id(libc.permanent(serve)))
@@ -131,4 +175,4 @@ def _describe():
 
 
 _describe()
-os.register_at_fork(after_in_child=lambda: put(RUNTIME.main_thread, get_ident()))
+os.register_at_fork(after_in_child=_after_fork)

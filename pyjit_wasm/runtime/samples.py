@@ -16,10 +16,11 @@ from pyjit_wasm.runtime import libc, process, signals
 from pyjit_wasm.runtime.layout import RING, RUNTIME, THREAD
 from pyjit_wasm.runtime.services import provides
 
-SENT = -6  # Sample.reason: pthread_kill; a timer otherwise
+SENT = -6  # Sample.reason: tgkill; a timer otherwise
 _CAPACITY = (config.SAMPLE_RING - RING.size) // 8
 _ALL = config.SAMPLE_RING * config.SAMPLE_RINGS
-_PATIENCE = 1.0     # seconds to wait for a thread that is asked for one sample
+_PATIENCE = 1.0     # seconds to wait for a thread that is asked for one sample,
+_AGAIN = 0.02       # which is asked again and again meanwhile
 
 _state = threading.Lock()   # held while a session begins or ends
 _asking = threading.Lock()  # while a thread is asked
@@ -145,16 +146,20 @@ class Session:
             atexit.register(self.close)  # Python lets the signal end the process then
             if period:
                 process.on_new_thread.append(self.watch)
-                for thread in list(process.threads):
+                for thread in process.living():
                     self.watch(thread)
 
     def watch(self, thread):
-        """Send the signal to a thread, given by its native id, from now on."""
-        if thread not in self._timers:
-            try:
-                self._timers[thread] = signals.start_timer(thread, self._period)
-            except OSError:
-                pass  # the thread has ended
+        """Send the signal to a thread, given by its native id, from now on. One that has ended may have had the same id."""
+        before = self._timers.pop(thread, None)
+        if before is not None:
+            signals.stop_timer(before)
+        try:
+            self._timers[thread] = signals.start_timer(thread, self._period)
+        except OSError:
+            return  # the thread has ended
+        if self not in _readers:    # it was closed meanwhile
+            signals.stop_timer(self._timers.pop(thread))
 
     def read(self):
         """The Samples since the last time, of all threads."""
@@ -182,8 +187,8 @@ class Session:
             return last
 
 
-def ask(pthread):
-    """One Sample of the thread with that pthread_t, or None if it does not answer."""
+def ask(env):
+    """One Sample of the thread that runs a runtime ExecEnv, or None if none does, or it does not answer."""
     session = None
     with _asking:
         try:
@@ -192,8 +197,7 @@ def ask(pthread):
             pass
         reader = session or _readers[0]
         try:
-            signals.send_sample(pthread)
-            return _wait_for(reader)
+            return _wait_for(reader, env.address)
         finally:
             if session is not None:
                 session.close()
@@ -210,13 +214,20 @@ def _after_fork():
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def _wait_for(reader):
-    """The sample that was asked for."""
+def _wait_for(reader, env):
+    """The sample of the thread that runs the EXEC_ENV at an address; others are of threads that were asked too late."""
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
-        if reader.asked:
-            return reader.asked.pop()
-        if reader._period is None:
-            reader.read()
-        time.sleep(0.0002)
+        thread, _ = process.reach(env, signals.SAMPLE_SIGNAL)
+        if not thread:
+            return None
+        again = time.monotonic() + _AGAIN
+        while time.monotonic() < again:
+            if reader._period is None:
+                reader.read()
+            found = [sample for sample in list(reader.asked) if sample.thread == thread]
+            if found:
+                reader.asked.clear()
+                return found[-1]
+            time.sleep(0.0002)
     return None

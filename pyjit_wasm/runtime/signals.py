@@ -45,6 +45,7 @@ class _Times(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("period_s", "period_ns", "first_s", "first_ns")]
 
 
+_Pending = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 _sigaction = libc.libc.sigaction
 _SS_DISABLE = 2
 _saved = {}
@@ -90,16 +91,19 @@ def stop_timer(timer):
 
 
 def take_samples(look):
-    """Install the handler of SAMPLE_SIGNAL for the life of the process; in the main thread also Python's, `look(signal,
-    frame)`, which generated code has called."""
-    if get_ident() == process.get(RUNTIME.main_thread):
+    """Install the handler of SAMPLE_SIGNAL for the life of the process, and Python's, `look(signal, frame)`, which generated code
+    has called. Only the main thread can do that: if this is another one, as soon as it runs Python."""
+    def install_python(_):
         signal.signal(SAMPLE_SIGNAL, look)
+        _install(SAMPLE_SIGNAL, _ours[2], _SA_RESTART, None)
+        process.put(RUNTIME.python_looks, 1)
+        return 0
+
     _install(SAMPLE_SIGNAL, _ours[2], _SA_RESTART, None)
-
-
-def send_sample(pthread):
-    """Send SAMPLE_SIGNAL to a thread."""
-    libc.libc.pthread_kill(ctypes.c_ulong(pthread), SAMPLE_SIGNAL)
+    if get_ident() == process.get(RUNTIME.main_thread):
+        install_python(None)
+    else:
+        libc.pythonapi.Py_AddPendingCall(libc.permanent(_Pending(install_python)), None)
 
 
 def _give_stacks(drop_stack):
@@ -153,11 +157,6 @@ def _beneath(change_handlers):
         finally:
             renew()
     return wrapper
-
-
-def poke(pthread):
-    """Send a thread the signal that makes it look for requests."""
-    libc.libc.pthread_kill(ctypes.c_ulong(pthread), RETRY_SIGNAL)
 
 
 def renew():
