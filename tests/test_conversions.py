@@ -100,3 +100,45 @@ def test_one_local_for_both(engine):
       local.get $y i64.xor))""", engine=engine))
     assert inst.exports.f(5.0, 12) == 12 ^ 5
     assert inst.exports.f(1e300, 12) == -2 ** 63 ^ 12
+
+
+# between the blocks' openers and the conversion stands something that the blocks cannot be taken away around
+IDIOM = """(br_if 0 (i32.eqz (f32.lt (f32.abs (local.get $x)) (f32.const 0x1p31))))
+  (local.set $y (i32.trunc_f32_s (local.get $x))) (br 1)
+  end (local.set $y (i32.const -0x80000000)) end"""
+AROUND = {
+    "br_on_null 0": f"block block (drop (br_on_null 0 (local.get $r))) {IDIOM}",
+    "br_on_null 1": f"block block (drop (br_on_null 1 (local.get $r))) {IDIOM}",
+    "br_on_null 2": f"block block block (drop (br_on_null 2 (local.get $r))) {IDIOM} end",
+    "br_on_non_null": f"(block (result (ref extern)) block block (br_on_non_null 2 (local.get $r)) {IDIOM} (unreachable)) drop",
+    "br_if": f"block block (br_if 1 (ref.is_null (local.get $r))) {IDIOM}",
+    "an operand": f"block block (i32.const 177) {IDIOM} (loop $l (br_if $l (i32.lt_s (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 9))))",
+    "a call": f"block block (call $nothing) {IDIOM}",
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_what_only_surrounds_the_idiom(name, load):
+    inst = load(f"""(module (func $nothing)
+      (func (export "f") (param $x f32) (param $r externref) (result i32) (local $y i32) (local $n i32)
+        {AROUND[name]} (i32.add (local.get $y) (i32.const 1))))""")
+    for x, reference in ((5.0, None), (5.0, "something"), (3e9, "something"), (math.nan, None)):
+        converted = int(x) if abs(x) < 2 ** 31 else -2 ** 31
+        leaves = {"br_on_null 0": None, "br_on_null 1": 0, "br_on_null 2": 0, "br_if": 0}
+        if reference is None and name in leaves:
+            wanted = -2 ** 31 if leaves[name] is None else 0
+        else:
+            wanted = 0 if reference is not None and name == "br_on_non_null" else converted
+        if name == "br_on_non_null" and reference is None:
+            with pytest.raises(wasm.Trap, match="unreachable"):
+                inst.exports.f(x, reference)
+        else:
+            assert inst.exports.f(x, reference) == wanted + 1, (x, reference)
+
+
+def test_counting_instructions_of_the_idiom(load):
+    inst = load(f"""(module (func (export "f") (param $x f32) (result i32) (local $y i32) block block {IDIOM} (local.get $y)))""")
+    with wasm.profile(inst, rate=0, counts=True, opcodes=True) as p:
+        assert inst.exports.f(5.0) == 5
+    counted = p.report.counts.opcodes
+    assert counted and sum(counted.values()) > 5

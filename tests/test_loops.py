@@ -212,6 +212,7 @@ MOVED = {    # (instructions of an iteration, its step): whether they are moved 
     "a sum of locals": ("(local.set $x (i32.add (local.get $x) (i32.const 3)))" + moved("copy", 1, [0]), 1, True),
     "carried": ("(local.set $x (i32.mul (local.get $x) (i32.const 3)))" + moved("copy", 1, [0]), 1, False),
     "another exit": (moved("copy", 1, [0]) + "(br_if $out (i32.gt_u (local.get $to) (i32.const 40000)))", 1, False),
+    "a condition on what was copied": (moved("copy through a local", 1, [0]) + "(br_if $out (i32.eqz (local.get $x)))", 1, False),
     "a trap": (moved("copy", 1, [0]) + "(drop (i32.div_u (i32.const 1) (i32.sub (local.get $to) (i32.const 9000))))", 1, False),
 }
 
@@ -232,6 +233,29 @@ def test_moves(name):
             wanted = outcome(interp, "f", *arguments)
             for engine in engines:
                 assert outcome(engine, "f", *arguments) == wanted, arguments
+
+
+COPY_A_STRING = """(module (memory (export "memory") 2)
+  (func (export "f") (param $d i32) (param $s i32) (param $n i32) (result i32) (local $c i32)
+    (block $o (loop $l
+      (br_if $o (i32.eqz (local.get $n)))
+      (i32.store8 (local.get $d) (local.tee $c (i32.load8_u (local.get $s))))
+      (local.set $d (i32.add (local.get $d) (i32.const 1)))
+      (local.set $s (i32.add (local.get $s) (i32.const 1)))
+      (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      (br_if $l {condition})))
+    (local.get $d)))"""
+
+
+@pytest.mark.parametrize("condition", ("(local.get $c)", "(i32.and (local.get $n) (i32.const 63))", "(i32.lt_u (local.get $c) (i32.const 200))"))
+def test_a_copy_that_ends_by_what_it_copies(condition):
+    """As strncpy does: the count is a bound only."""
+    source = COPY_A_STRING.format(condition=condition)
+    interp = wasm.load(source, mode="interp")
+    engines = [wasm.load(source, mode="jit", memory_bounds=bounds) for bounds in ("guard", "explicit")]
+    for arguments in ((10000, 0, 2000), (10000, 5, 2000), (0, 20000, 70000), (10000, 0, 0)):
+        wanted = outcome(interp, "f", *arguments)
+        assert [outcome(engine, "f", *arguments) for engine in engines] == [wanted, wanted]
 
 
 def test_a_move_is_interrupted(load_bounded):

@@ -5,6 +5,7 @@ from pyjit_wasm.codegen.abi import LETTER, LLVM, letter
 from pyjit_wasm.codegen.conversions import branchless
 from pyjit_wasm.codegen.counting import increment
 from pyjit_wasm.codegen.text import VECTOR, Text
+from pyjit_wasm.config import OPCODES
 from pyjit_wasm.frames.walk import Walk
 from pyjit_wasm.runtime.layout import SERVICE
 from pyjit_wasm.types import I32, I64
@@ -57,7 +58,9 @@ class Body(Walk, Text):
         self.unit, self.module, self.layout = unit, unit.module, unit.layout
         self.funcidx, self.functype = funcidx, unit.module.funcs[funcidx].comp
         self.code = self.module.codes[funcidx - self.module.imported_funcs]
-        self.body = branchless(list(instructions(self.module, self.code.start, self.code.end)))
+        self.body = list(instructions(self.module, self.code.start, self.code.end))
+        if unit.variant != OPCODES:     # counters are those of what stands in the module
+            self.body = branchless(self.body)
         self.loops = find_loops(self.body)
         self.local_types = [llvm_type(t) for t in self.functype.params]
         self.params = len(self.local_types)

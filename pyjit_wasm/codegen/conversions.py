@@ -16,8 +16,9 @@ from pyjit_wasm.opcodes.op import BITS, Op
 _BITS_OF_POWER = {("f32", 31): 0x4F000000, ("f32", 32): 0x4F800000, ("f32", 63): 0x5F000000, ("f32", 64): 0x5F800000,
                   ("f64", 31): 0x41E0 << 48, ("f64", 32): 0x41F0 << 48, ("f64", 63): 0x43E0 << 48,
                   ("f64", 64): 0x43F0 << 48}
-_STRUCTURED = frozenset(("block", "loop", "if", "else", "end", "br", "br_if", "br_table", "return", "unreachable",
-                         "try", "try_table", "catch", "catch_all", "delegate"))
+# what may stand between the openers of the blocks and the conversion, besides rows with a body: how many operands it adds
+_ADDED = {"local.get": 1, "local.set": -1, "local.tee": 0, "global.get": 1, "global.set": -1, "drop": -1, "select": -2, "nop": 0,
+          "br_if": -1, "i32.const": 1, "i64.const": 1, "f32.const": 1, "f64.const": 1, "v128.const": 1, "memory.size": 1}
 _X, _Y = object(), object()
 
 
@@ -84,16 +85,22 @@ def _match(body, position, shape):
 
 
 def _openers(written, position):
-    """Where in `written` the two blocks of the idiom are opened, if nothing branches behind them; `written`
-    ends before the conversion."""
-    openers = []
-    for index in range(len(written) - 4, -1, -1):  # before i32.eqz, br_if, local.get
+    """Where in `written` the two blocks of the idiom are opened, if nothing has a label behind them, and no operand is left
+    there; `written` ends before the conversion."""
+    openers, operands = [], 0
+    for index in range(len(written) - 1, -1, -1):
         op, imm, _ = written[index]
         if op.mnemonic == "block" and imm is None:
             openers.append(index)
             if len(openers) == 2:
-                return openers
-        elif op.mnemonic in _STRUCTURED:
+                return openers if operands == 1 else None   # the number; a branch would drop what else there is
+        elif op.mnemonic == "br_if" and index != len(written) - 2:
+            return None
+        elif op.mnemonic in _ADDED:
+            operands += _ADDED[op.mnemonic]
+        elif op.ir is not None and op.params is not None and op.results is not None:
+            operands += len(op.results) - len(op.params)
+        else:
             return None
     return None
 

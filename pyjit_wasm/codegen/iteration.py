@@ -255,6 +255,7 @@ class Iteration:
 
     def br_if(self, label):
         condition, loop = self._condition(), len(self._blocks) - 1
+        self.straight &= condition is not None
         if loop == 0 and condition:     # executed in every iteration
             if label == 0:
                 self.tests.append(Test(condition, self._index, self._index, self._index))
