@@ -109,3 +109,22 @@ def test_bounds_are_those_of_the_number():
                 wasm.Global("i32", Deceitful(1 << 33))
     with pytest.raises(IndexError):
         memory.view("u1", Deceitful(1 << 20))
+
+
+@pytest.mark.parametrize("make", [numpy.int32, numpy.uint32, Deceitful], ids=lambda make: make.__name__)
+def test_addresses_that_wrap_around(make):
+    """The sum of two numbers of 32 bits is no number of 32 bits."""
+    from pyjit_wasm import wamr
+
+    inst = wamr.instantiate(wamr.load('(module (memory (export "memory") 1))'), 0, 4096)
+    base = wamr.addr_app_to_native(inst, 0)
+    for offset, size, inside in ((0, 131072, True), (131071, 1, True), (131071, 2, False), (2**31 - 1, 2**31 - 1, False), (-1, 1, False),
+                                 (2**32 - 1, 2, False)):
+        if make is Deceitful or numpy.iinfo(make).min <= offset <= numpy.iinfo(make).max:
+            assert wamr.validate_app_addr(inst, make(offset), make(size)) == inside
+            assert (wamr.addr_app_to_native(inst, make(offset)) is not None) == (0 <= offset < wamr.get_app_addr_range(inst, 0)[1])
+    assert wamr.validate_native_addr(inst, numpy.uint64(base + 1), make(1)) and not wamr.validate_native_addr(inst, base - 1, make(1))
+    assert (wamr.addr_native_to_app(inst, numpy.uint64(base + 9)), wamr.addr_native_to_app(inst, numpy.uint64(base - 9))) == (9, 0)
+    start = wamr.module_malloc(inst, make(8))
+    assert start and wamr.module_malloc(inst, make(2**31 - 1)) == 0
+    wamr.module_free(inst, make(start))

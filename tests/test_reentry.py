@@ -5,6 +5,8 @@ import threading
 import pytest
 
 import pyjit_wasm as wasm
+from pyjit_wasm.runtime import services
+from pyjit_wasm.runtime.layout import SERVICE
 
 BOUNCE = """(module (import "m" "again" (func $again (param i32) (result i32)))
   (func (export "bounce") (param i32) (result i32) (local i32)
@@ -253,3 +255,73 @@ def test_python_recursion_then_wasm(load):
         return deep(n - 1) if n else exhausted(inst.exports.f).code
 
     assert deep(sys.getrecursionlimit() // 2) == "call stack exhausted"
+
+
+# --- code that runs around the service that finds who catches an exception: signal handlers do
+
+CATCHER = """(module (tag $t (param i32)) (tag $u (param i64 i64))
+  (func $deep (param i32) (throw $t (local.get 0)))
+  (func $middle (param i32) (call $deep (local.get 0)))
+  (func (export "uncaught") (param i32) (call $middle (local.get 0)))
+  (func (export "caught") (param i32) (result i32)
+    (block $b (result i32) (try_table (catch $t $b) (call $middle (local.get 0))) (i32.const -1)))
+  (func (export "other") (param i64) (result i64)
+    (block $b (result i64 i64) (try_table (catch $u $b) (throw $u (local.get 0) (i64.const 5))) unreachable) i64.add)
+  (func (export "plain") (param i32) (result i32) (local.get 0)))"""
+
+
+@pytest.fixture
+def around_unwind():
+    """`around_unwind(before=f)`, `around_unwind(after=f)`: `f` runs once, before or after the next service `unwind`."""
+    index, nothing = SERVICE["unwind"], lambda: None
+    real = services._functions[index]
+
+    def patch(before=nothing, after=nothing):
+        def unwind(*arguments):
+            services._functions[index] = real
+            before()
+            answer = real(*arguments)
+            after()
+            return answer
+
+        services._functions[index] = unwind
+
+    yield patch
+    services._functions[index] = real
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("caught", [True, False])
+def test_wasm_that_a_signal_handler_calls_while_an_exception_is_on_its_way(load, around_unwind, when, caught):
+    e = load(CATCHER).exports
+
+    def nested():
+        assert [e.other(1 << 40), e.plain(3), e.caught(4)] == [(1 << 40) + 5, 3, 4]
+        with pytest.raises(wasm.WasmException):
+            e.uncaught(9)
+
+    for _ in range(3):
+        around_unwind(**{when: nested})
+        if caught:
+            assert e.caught(7) == 7
+        else:
+            with pytest.raises(wasm.WasmException) as error:
+                e.uncaught(8)
+            assert error.value.payload == (8,)
+        assert e.plain(5) == 5
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("caught", [True, False])
+def test_a_signal_handler_that_raises_while_an_exception_is_on_its_way(load, around_unwind, mode, when, caught):
+    e = load(CATCHER).exports
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    for _ in range(3):
+        around_unwind(**{when: interrupted})
+        if mode == "interp":
+            with pytest.raises(KeyboardInterrupt):
+                (e.caught if caught else e.uncaught)(7)
+            assert [e.plain(5), e.caught(6), e.other(7)] == [5, 6, 12]

@@ -5,7 +5,7 @@ from pyjit_wasm.frames.forms import FORMS
 from pyjit_wasm.frames.stack import SAVED_INSTANCE
 from pyjit_wasm.interp.handler import count_down
 from pyjit_wasm.opcodes import TRAP_CODE
-from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FIRST_MEMORY, FRAME, FUNC, INSTANCE_COUNTS, INSTANCE_STATUS, TABLE
+from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FIRST_MEMORY, FRAME, FUNC, INSTANCE_COUNTS, INSTANCE_STATUS, TABLE, UNWINDING
 
 
 def enter(h):
@@ -169,15 +169,21 @@ def unwind(h):
 
 def catch(h, ip):
     """Go on where the exception is caught that was thrown at `ip`, or, if that is null, by the callee of the frame;
-    if it is not caught here, the activation ends."""
-    h.store("ptr", "%inst", "%env", EXEC_ENV.next_inst)
-    numbers = [h.let(f"ptrtoint ptr {p} to i64") for p in ("%env", ip)]
+    if it is not caught here, the activation ends. What the service is told and answers is in this machine frame: signal
+    handlers run around it, which may call wasm with the same exec_env, or raise."""
+    place = h.room(f"[{UNWINDING.size} x i8]")
+    h.store("ptr", "%fp", place, UNWINDING.fp)
+    h.store("ptr", "%inst", place, UNWINDING.inst)
+    h.store("i64", h.load("i64", "%env", EXEC_ENV.exception), place, UNWINDING.exception)
+    numbers = [h.let(f"ptrtoint ptr {p} to i64") for p in (place, ip)]
     target = h.let(f"inttoptr i64 {h.service('unwind', *numbers)} to ptr")
     h.branch(h.let(f"icmp eq ptr {target}, null"), "ends", "caught")
     h.label("caught")
-    inst = h.load("ptr", "%env", EXEC_ENV.next_inst)
-    h.dispatch(target, h.load("ptr", "%env", EXEC_ENV.next_fp), h.load("ptr", inst, FIRST_MEMORY), inst)
+    inst = h.load("ptr", place, UNWINDING.inst)
+    h.dispatch(target, h.load("ptr", place, UNWINDING.fp), h.load("ptr", inst, FIRST_MEMORY), inst)
     h.label("ends")
+    h.store("i64", h.load("i64", place, UNWINDING.exception), "%env", EXEC_ENV.exception)
+    h.store("ptr", "@rt_throw", "%env", EXEC_ENV.next_entry)
     h.do("ret void")
 
 

@@ -1,10 +1,9 @@
 """Who catches an exception: the frames of an interpreter activation, from the one that throws outwards."""
-from pyjit_wasm.codegen import native
 from pyjit_wasm.interp.interpreter import restore_handlers
 from pyjit_wasm.runtime import exceptions, trace
 from pyjit_wasm.runtime.collector import hold
 from pyjit_wasm.runtime.exceptions import word
-from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FRAME
+from pyjit_wasm.runtime.layout import EXN, FRAME, UNWINDING
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import slots
 
@@ -13,25 +12,23 @@ _SAVED_INSTANCE = FRAME.size
 
 
 @provides
-def unwind(env, ip, _):
-    """Where the exception goes on that is in flight: the address of threaded code, its frame and instance in
-    `env`; or 0 if no frame of this activation catches it. `ip`: the instruction that throws, or 0 if the
+def unwind(unwinding, ip, _):
+    """Where the exception goes on that the UNWINDING is about: the address of threaded code, its frame and instance in
+    there; or 0 if no frame of this activation catches it. `ip`: the instruction that throws, or 0 if the
     callee has that the frame belongs to."""
-    fp, inst = word(env + EXEC_ENV.exit_fp).value, word(env + EXEC_ENV.next_inst).value
-    exn = word(env + EXEC_ENV.exception).value
+    fp, inst = word(unwinding + UNWINDING.fp).value, word(unwinding + UNWINDING.inst).value
+    exn = word(unwinding + UNWINDING.exception).value
     while True:
         place = ip
         if not ip:
             return_ip, fp, inst = _caller(fp, inst)
             if not fp:
-                word(env + EXEC_ENV.next_entry).value = native.externals["rt_throw"]
                 return 0
             place = return_ip - 1
         code = trace.owner_of(place)
         clause = _clause(code, code.attempt_at(place - code.address), inst, exn)
         if clause is not None:
-            word(env + EXEC_ENV.exception).value = 0
-            word(env + EXEC_ENV.next_fp).value, word(env + EXEC_ENV.next_inst).value = fp, inst
+            word(unwinding + UNWINDING.fp).value, word(unwinding + UNWINDING.inst).value = fp, inst
             _deliver(exn, code, clause, fp)
             return code.address + clause[1].position
         ip = 0

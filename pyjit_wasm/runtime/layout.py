@@ -38,7 +38,6 @@ EXEC_ENV = Struct(
     "next_entry",     # what calls it with the arguments of a frame,
     "next_func",      # its FUNC,
     "next_fp",        # and that frame
-    "next_inst",      # INSTANCE of the frame that an exception is looked for, then of the one that catches it
     "exception",      # EXN that is on its way
     "frame",          # the innermost BUFFER_FRAME
     "pending",        # 1 while a failed call from C waits to be reported; `owner` points here then
@@ -124,6 +123,9 @@ ACTIVATION = Struct("previous", "frame", "exit_fp")
 # An interpreter frame: fp points at this header, parameters and results lie below it,
 # locals and operands above. All slots are eight bytes; a v128 takes two.
 FRAME = Struct("return_ip", "caller_fp")
+
+# The EXN that the interpreter looks for who catches it, and the frame and its INSTANCE where it is thrown, then where it is caught.
+UNWINDING = Struct("fp", "inst", "exception")
 
 # A frame of a compiled function in the stack buffer, where those are wanted: `offset`, of its last call
 BUFFER_FRAME = Struct("previous", "inst", "funcidx", "offset")

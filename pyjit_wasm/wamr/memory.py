@@ -6,6 +6,7 @@ from pyjit_wasm.errors import LinkError
 from pyjit_wasm.exec_env import current
 from pyjit_wasm.function import Function
 from pyjit_wasm.types import I32, FuncType
+from pyjit_wasm.values import integer
 from pyjit_wasm.wamr.heap import Heap
 from pyjit_wasm.wamr.state import attempt, set_exception
 
@@ -68,6 +69,7 @@ def _run(module_inst, call, *arguments):
 def module_malloc(module_inst: Instance, size: int) -> int:
     """The offset of `size` new bytes in the linear memory, or 0. From the guest's own `malloc` if it exports `malloc` and
     `free`, else from the heap that `instantiate` gave it."""
+    size = integer(size)
     if size < 0:
         raise ValueError(f"a size is a number of bytes, not {size}")
     if not module_inst._inst.memories:
@@ -93,7 +95,7 @@ def _guest_malloc(module_inst, size, malloc, retain):
 def module_free(module_inst: Instance, ptr: int) -> None:
     """Give back what `module_malloc` returned; 0 is nothing. ValueError for what is not allocated in the heap; the guest's
     own `free` may do with its argument what it likes, inside its memory."""
-    heap = module_inst._inst.attached.get("heap")
+    heap, ptr = module_inst._inst.attached.get("heap"), integer(ptr)
     if not ptr or not module_inst._inst.memories:
         return
     if heap is not None:
@@ -125,14 +127,14 @@ def view(module_inst):
 
 def validate_app_addr(module_inst: Instance, app_offset: int, size: int) -> bool:
     """Whether `size` bytes from an offset on are inside the memory; if not, that is the instance's exception."""
-    memories = module_inst._inst.memories
+    memories, app_offset, size = module_inst._inst.memories, integer(app_offset), integer(size)
     return _require(module_inst, bool(memories) and app_offset >= 0 and size >= 0
                     and app_offset + size <= memories[0].bytes)
 
 
 def validate_app_str_addr(module_inst: Instance, app_str_offset: int) -> bool:
     """Whether there is a NUL-terminated string at an offset, all of it inside the memory; if not, that is the exception."""
-    memory, position, piece = view(module_inst), app_str_offset, 64
+    memory, position, piece = view(module_inst), integer(app_str_offset), 64
     while 0 <= position < len(memory):
         if 0 in memory[position:position + piece].tobytes():
             return True
@@ -144,7 +146,7 @@ def validate_native_addr(module_inst: Instance, native_ptr: int, size: int) -> b
     """`validate_app_addr` for a machine address."""
     memories = module_inst._inst.memories
     return _require(module_inst, bool(memories)) and validate_app_addr(
-        module_inst, native_ptr - memories[0].base, size)
+        module_inst, integer(native_ptr) - memories[0].base, size)
 
 
 def _require(module_inst, inside):
@@ -156,25 +158,25 @@ def _require(module_inst, inside):
 def addr_app_to_native(module_inst: Instance, app_offset: int) -> int | None:
     """The machine address, as ctypes takes it, of an offset in the memory; None outside. It stays valid when the memory
     grows, as long as the instance lives."""
-    memories = module_inst._inst.memories
+    memories, app_offset = module_inst._inst.memories, integer(app_offset)
     return memories[0].base + app_offset if memories and 0 <= app_offset < memories[0].bytes else None
 
 
 def addr_native_to_app(module_inst: Instance, native_ptr: int) -> int:
     """The offset in the memory of a machine address; 0 outside."""
-    memories = module_inst._inst.memories
+    memories, native_ptr = module_inst._inst.memories, integer(native_ptr)
     return native_ptr - memories[0].base if memories and 0 <= native_ptr - memories[0].base < memories[0].bytes else 0
 
 
 def get_app_addr_range(module_inst: Instance, app_offset: int) -> tuple[int, int] | None:
     """(0, size of the memory in bytes) for an offset inside the memory, else None."""
-    memories = module_inst._inst.memories
+    memories, app_offset = module_inst._inst.memories, integer(app_offset)
     return (0, memories[0].bytes) if memories and 0 <= app_offset < memories[0].bytes else None
 
 
 def get_native_addr_range(module_inst: Instance, native_ptr: int) -> tuple[int, int] | None:
     """The first machine address of the memory and the one behind it for an address inside, else None."""
-    memories = module_inst._inst.memories
+    memories, native_ptr = module_inst._inst.memories, integer(native_ptr)
     if not memories or not 0 <= native_ptr - memories[0].base < memories[0].bytes:
         return None
     return memories[0].base, memories[0].base + memories[0].bytes

@@ -8,6 +8,7 @@ from pyjit_wasm import config
 from pyjit_wasm.engine import Module
 from pyjit_wasm.instance import Instance
 from pyjit_wasm.types import FuncType
+from pyjit_wasm.values import integer
 from pyjit_wasm.wamr import natives
 from pyjit_wasm.wamr.memory import insert_heap
 from pyjit_wasm.wamr.state import of
@@ -113,6 +114,7 @@ def instantiate(module: Module, default_stack_size: int = 0, host_managed_heap_s
     Imported functions that nobody has registered trap when they are called. The start function runs, then WASI's
     `_initialize` and `__post_instantiate` or `__wasm_call_ctors` of older compilers. Raises LinkError, Trap, and what
     natives raise."""
+    host_managed_heap_size = integer(host_managed_heap_size)
     if host_managed_heap_size < 0:
         raise ValueError(f"a heap size is a number of bytes, not {host_managed_heap_size}")
     uses_wasi = any(wanted.module in _WASI for wanted in module.imports)
