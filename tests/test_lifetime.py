@@ -3,6 +3,7 @@ import gc
 import os
 import subprocess
 import sys
+import textwrap
 import weakref
 
 import pytest
@@ -336,6 +337,139 @@ def test_an_exception_given_to_another_instance_keeps_them_too(load):
     kept = scribble()
     assert keeper.exports.t[0].payload[0]() == 42
     del kept
+
+
+# --- references on their way between Python and wasm
+
+FLOOD = """
+tag, table = wasm.Tag(["i32"]), wasm.Table(1, None, "exnref")
+def flood(count=25_000):
+    for number in range(count):
+        table[0] = wasm.WasmException(tag, number)
+def elsewhere(function, *arguments):
+    thread = threading.Thread(target=function, args=arguments)
+    thread.start()
+    thread.join()
+class Flooding:
+    "An integer whose conversion takes long: meanwhile another thread has the collector run."
+    def __init__(self, where=elsewhere):
+        self.where = where
+    def __index__(self):
+        self.where(flood) if self.where is elsewhere else flood()
+        return 1
+"""
+ON_THEIR_WAY = {
+    "an argument": ("", "inst.exports.throw(mine, Flooding())"),
+    "an argument, in the same thread": ("", "inst.exports.throw(mine, Flooding(None))"),
+    "of call_bits": ("""
+    class Sequence(list):
+        def __iter__(self):
+            yield mine
+            elsewhere(flood)
+            yield 1""", "inst.exports.throw.call_bits(Sequence([None, 1]))"),
+    "a result of a host function": ("""
+    def get():
+        class Late(tuple):
+            def __del__(self): elsewhere(flood)
+        return Late((mine, 1))""", "inst.exports.throw_got()"),
+    "an argument of wasm": ("", "inst.exports.throw_after(mine)"),
+}
+
+
+@pytest.mark.parametrize("what", ON_THEIR_WAY)
+def test_exceptions_on_their_way_are_not_collected(child, mode, what):
+    setup, call = ON_THEIR_WAY[what]
+    module = """(module (import "m" "get" (func $get (result exnref i32))) (import "m" "flood" (func $flood))
+      (func (export "throw") (param exnref i32) (throw_ref (local.get 0)))
+      (func (export "throw_got") (drop (call $get)) throw_ref)
+      (func (export "throw_after") (param exnref) (call $flood) (throw_ref (local.get 0))))"""
+    done = child(f"""
+{textwrap.indent(FLOOD, "    ")}
+    get = None
+    mine = wasm.WasmException(tag, 424242)
+{setup}
+    inst = load({module!r}, {{"m": {{"get": lambda: get(), "flood": lambda: elsewhere(flood)}}}}, {mode!r})
+    for _ in range(3):
+        try:
+            {call}
+        except wasm.WasmException as error:
+            print(error is mine)""", PYJIT_DEBUG="poison")
+    assert done.stdout == 3 * "True\n", done.stderr
+
+
+RETURNER = """(module (table $t 4 exnref) (tag $e (param funcref)) (elem declare func $f) (func $f (result i32) (i32.const 7))
+  (func $make (result exnref) (block $b (result exnref) (try_table (catch_all_ref $b) (throw $e (ref.func $f))) (unreachable)))
+  (func (export "pair") (result exnref exnref) (call $make) (call $make)))"""
+
+
+def test_results_that_are_being_converted_are_not_collected(child, mode):
+    """Converting the first makes garbage be collected, whose finalizer has another thread collect exceptions."""
+    done = child(f"""
+{textwrap.indent(FLOOD, "    ")}
+    class Cycle:
+        def __init__(self): self.me = self
+        def __del__(self): elsewhere(flood, 12_000)
+    pair = load({RETURNER!r}, mode={mode!r}).exports.pair
+    gc.set_threshold(1)
+    for _ in range(5):
+        Cycle()
+        first, second = pair()
+        assert first.payload[0]() == second.payload[0]() == 7
+    print("fine")""", PYJIT_DEBUG="poison")
+    assert done.stdout == "fine\n", done.stderr
+
+
+# --- host functions that Python gave
+
+GIVEN = {
+    "in a table": "exports.t[0] = wasm.Function(lambda: None)",
+    "as arguments": "exports.drop(wasm.Function(lambda: None))",
+    "as bits": "exports.drop.call_bits([wasm.Function(lambda: None)])",
+    "in a global": "exports.g.value = wasm.Function(lambda: None)",
+    "as results": "exports.take()",
+}
+TAKER = """(module (import "m" "get" (func $get (result funcref))) (table (export "t") 4 funcref)
+  (global (export "g") (mut funcref) (ref.null func)) (type $i (func (result i32)))
+  (func (export "drop") (param funcref)) (func (export "take") (drop (call $get)))
+  (func (export "keep") (param i32 funcref) (table.set (local.get 0) (local.get 1)))
+  (func (export "call") (param i32) (result i32) (call_indirect (type $i) (local.get 0))))"""
+
+
+@pytest.mark.parametrize("how", GIVEN)
+def test_host_functions_go_when_nothing_refers_to_them(child, mode, how):
+    done = child(f"""
+        import weakref
+        from pyjit_wasm.runtime.store import host_functions
+        exports = load({TAKER!r}, {{"m": {{"get": lambda: wasm.Function(lambda: None)}}}}, {mode!r}).exports
+        for _ in range(3000):
+            {GIVEN[how]}
+        gc.collect()
+        print(len(host_functions) < 1500)""")
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_host_functions_stay_where_something_refers_to_them(child, mode):
+    """A table, a global, the machine stack, an exception, and what the ones that have gone have given."""
+    done = child(f"""
+        tag, exceptions = wasm.Tag(["funcref"]), wasm.Table(1, None, "exnref")
+        exports = load({TAKER!r}, {{"m": {{"get": lambda: wasm.Function(lambda: 8, [], ["i32"])}}}}, {mode!r}).exports
+        def many():
+            for number in range(3000):
+                exports.drop(wasm.Function(lambda: None))
+        exports.keep(1, wasm.Function(lambda: 5, [], ["i32"]))
+        exports.t[2] = wasm.Function(lambda: 6, [], ["i32"])
+        exports.g.value = wasm.Function(lambda: 7, [], ["i32"])
+        exceptions[0] = wasm.WasmException(tag, wasm.Function(lambda: 9, [], ["i32"]))
+        def call():
+            exports.t[3] = None
+            many()
+            return 10
+        exports.t[3] = wasm.Function(call, [], ["i32"])
+        many()
+        gc.collect()
+        print(exports.call(1), exports.call(2), exports.g.value(), exceptions[0].payload[0](), exports.call(3))""",
+                 PYJIT_DEBUG="poison")
+    assert done.stdout == "5 6 7 9 10\n", done.stderr
 
 
 # --- freed memory that is poisoned

@@ -3,6 +3,7 @@ from pyjit_wasm.codegen import native
 from pyjit_wasm.interp.interpreter import restore_handlers
 from pyjit_wasm.runtime import exceptions, trace
 from pyjit_wasm.runtime.collector import hold
+from pyjit_wasm.runtime.crossings import crossing
 from pyjit_wasm.runtime.exceptions import word
 from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FRAME
 from pyjit_wasm.runtime.services import provides
@@ -17,6 +18,11 @@ def unwind(env, ip, _):
     """Where the exception goes on that is in flight: the address of threaded code, its frame and instance in
     `env`; or 0 if no frame of this activation catches it. `ip`: the instruction that throws, or 0 if the
     callee has that the frame belongs to."""
+    with crossing:
+        return _unwind(env, ip)
+
+
+def _unwind(env, ip):
     fp, inst = word(env + EXEC_ENV.exit_fp).value, word(env + EXEC_ENV.next_inst).value
     exn = word(env + EXEC_ENV.exception).value
     while True:

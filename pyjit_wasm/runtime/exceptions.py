@@ -16,7 +16,6 @@ from pyjit_wasm.types import slots
 
 tags = weakref.WeakValueDictionary()  # by address
 kept_tags = {}  # those that only exceptions may refer to
-holders = weakref.WeakSet()  # tables and globals of references to exceptions; `references()` gives those
 
 
 class TagInst:
@@ -48,12 +47,6 @@ def tag_of(exn):
     """The TagInst of an exception; None for one of PYTHON."""
     address = word(exn + EXN.tag).value
     return tags.get(address) or kept_tags.get(address)
-
-
-def note_holder(inst, reftype):
-    """A table or global may hold references of that type."""
-    if reftype.heap in ("exn", "noexn"):
-        holders.add(inst)
 
 
 _python_tag = libc.permanent(ctypes.create_string_buffer(8))

@@ -130,13 +130,21 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
                  "held",           # EXNs that native code has noted as held: a list by `next`,
                  "held_count",     # how many since the last collection,
                  "held_limit",     # after how many the next is due
+                 "crossings",      # where the number of entries is that have references on their way (runtime.crossings),
+                 "open_crossings",  # and the number of Python functions
                  "frame",          # functions: `rt_frame`,
                  "note_held",      # `rt_note_held`,
                  "add",            # `rt_add`,
+                 "scan",           # `rt_scan`,
                  "stack",          # `rt_stack`
                  "rings",          # the first of SAMPLE_RINGS,
                  "session",        # during which samples are taken, 0: none are,
                  "sample_python")  # whether with Python stacks
+
+# What `rt_scan` looks for, and where: `numbers`, ascending, and a byte of `marks` for each that is found; `ranges` of words
+# (first, end), EXEC_ENVs at `envs` with what is used of their stack buffers, and this thread's machine stack up to `stack_end`.
+# An EXEC_ENV that another thread than `thread` runs forbids it, and so do crossings.
+SCAN = Struct("numbers", "number_count", "marks", "ranges", "range_count", "stack_end", "envs", "env_count", "thread")
 
 # Where a thread's samples go: its native id, words written and read so far, samples lost; the samples follow
 RING = Struct("thread", "head", "tail", "lost")

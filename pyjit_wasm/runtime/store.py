@@ -8,11 +8,10 @@ import struct
 import weakref
 
 from pyjit_wasm import config
-from pyjit_wasm.runtime import freed, libc, reservations, waiting
-from pyjit_wasm.runtime.exceptions import note_holder
+from pyjit_wasm.runtime import freed, holders, libc, reservations, waiting
 from pyjit_wasm.runtime.layout import FUNC, MEM, TABLE
 from pyjit_wasm.runtime.services import provides
-from pyjit_wasm.types import I32, Limits, MemType, RefType, TableType
+from pyjit_wasm.types import I32, Limits, MemType, TableType
 
 _PAGE = config.PAGE
 _MACHINE_PAGE = libc.MACHINE_PAGE
@@ -99,7 +98,7 @@ class TableInst(_Owner):
         if self.grow(type.limits.min, init) < 0:
             self.base = self._growth = None     # given back at once, whoever keeps the exception
             raise MemoryError(f"cannot allocate a table of {type.limits.min} elements")
-        note_holder(self, type.elem)
+        holders.note(self, type.elem)
 
     @property
     def length(self):
@@ -110,6 +109,7 @@ class TableInst(_Owner):
         def resize(before, after):
             self.fill(before, after - before, init)
             self.put(TABLE.length, after)
+            holders.changed()
 
         return self._growth.grow(count, lambda: self.length, resize)
 
@@ -126,8 +126,8 @@ class TableInst(_Owner):
             done += part
 
     def references(self):
-        """All elements, as numbers."""
-        return (ctypes.c_uint64 * self.length).from_address(self.base)
+        """Where they are: (address, number of words) of each place."""
+        return ((self.base, self.length),)
 
     def read(self, index):
         return ctypes.c_uint64.from_address(self.base + 8 * index).value
@@ -151,11 +151,11 @@ class GlobalInst:
         self.owner = owner or freed.words(2)
         self.address = address or ctypes.addressof(self.owner)
         self.cell = (ctypes.c_uint64 * 2).from_address(self.address)
-        if isinstance(type.valtype, RefType):
-            note_holder(self, type.valtype)
+        holders.note(self, type.valtype)
 
     def references(self):
-        return (self.bits,)
+        """As of a table."""
+        return ((self.address, 1),)
 
     @property
     def bits(self):
