@@ -85,7 +85,7 @@ def error_of(exn):
         return ctypes.cast(exceptions.payload(exn, 1)[0], ctypes.py_object).value
     known = exceptions.errors.get(exn)
     if known is not None:
-        return known
+        return known[0]
     inst = exceptions.tag_of(exn)
     return WasmException(_of_store(inst), *_values(inst, exn))
 
@@ -115,7 +115,7 @@ def take_exception(error, *_):
     if isinstance(error, WasmException):
         inst = error.tag._inst
         with under_way:
-            return exceptions.new(inst.address, _words(inst, error.payload), error)
+            return exceptions.new(inst.address, _words(inst, error.payload), (error, inst))
     if not isinstance(error, Exception) or isinstance(error, WasmError):
         return 0
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(error))

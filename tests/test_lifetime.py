@@ -419,6 +419,55 @@ def test_results_that_are_being_converted_are_not_collected(child, mode):
     assert done.stdout == "fine\n", done.stderr
 
 
+def test_a_tag_lives_as_long_as_its_exceptions(child, mode):
+    """Also where Python gets it back from an exception and gives it up again."""
+    done = child(f"""
+        table, keep = wasm.Table(4, None, "exnref"), []
+        source = '''(module (import "m" "t" (table 4 exnref)) (tag $e (param i32)) (func (export "f") (param i32 i32)
+            (table.set (local.get 0) (block $b (result exnref) (try_table (catch_all_ref $b) (throw $e (local.get 1)))
+            (unreachable)))))'''
+        load(source, {{"m": {{"t": table}}}}, {mode!r}).exports.f(0, 5)
+        again = '''(module (import "m" "e" (tag $e (param i32))) (import "m" "t" (table 4 exnref)) (func (export "f") (param i32 i32)
+            (table.set (local.get 0) (block $b (result exnref) (try_table (catch_all_ref $b) (throw $e (local.get 1)))
+            (unreachable)))))'''
+        for round in range(4):
+            table_keepers = table._inst.keepers
+            table_keepers.clear()       # numbers need no instance
+            gc.collect()
+            error = table[0]
+            assert error.payload == (5 + round,), error
+            load(again, {{"m": {{"e": error.tag, "t": table}}}}, {mode!r}).exports.f(0, 6 + round)
+            del error
+            gc.collect()
+            keep.append([wasm.Tag(["i64"]) for _ in range(100)])
+        print(table[0].payload, table[0].tag.type.deftype.comp.params[0])""", PYJIT_DEBUG="poison")
+    assert done.stdout == "(9,) i32\n", done.stderr
+
+
+def test_the_tag_of_an_error_that_python_changes_while_it_is_thrown(child, mode):
+    done = child(f"""
+        class Changing:
+            def __index__(self):
+                error.tag = None
+                gc.collect()
+                return 5
+        error = None
+        def fail():
+            global error
+            error = wasm.WasmException(wasm.Tag(["i32"]), Changing())
+            raise error
+        inst = load('''(module (import "m" "f" (func $f)) (table 1 exnref) (tag $unused) (func (export "f") (result i32)
+            (table.set (i32.const 0) (block $b (result exnref) (try_table (catch_all_ref $b) (call $f)) (unreachable)))
+            (ref.is_null (table.get (i32.const 0))))
+            (func (export "again") (throw_ref (table.get (i32.const 0)))))''', {{"m": {{"f": fail}}}}, {mode!r})
+        print(inst.exports.f())
+        try:
+            inst.exports.again()
+        except wasm.WasmException as caught:
+            print(caught is error)""", PYJIT_DEBUG="poison")
+    assert done.stdout == "0\nTrue\n", done.stderr
+
+
 # --- host functions that Python gave
 
 GIVEN = {

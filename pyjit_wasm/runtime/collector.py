@@ -13,7 +13,7 @@ from _thread import allocate_lock
 from pyjit_wasm import config
 from pyjit_wasm.runtime import exec_env, holders, process
 from pyjit_wasm.runtime.exceptions import kept_tags, payload, release, tag_of, word
-from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, RUNTIME, SCAN, THREAD
+from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, RUNTIME, SCAN, TAG, THREAD
 
 _held = set()  # addresses of exceptions; what was noted since the last collection is in the list of native code
 _collecting = allocate_lock()
@@ -69,7 +69,7 @@ def _release_all(dead):
         _native(RUNTIME.add, tag, -count)
     for exn in dead:
         release(exn)
-    for tag in [tag for tag in kept_tags if not word(tag).value]:
+    for tag in [tag for tag in kept_tags if not word(tag + TAG.held).value]:
         del kept_tags[tag]
 
 

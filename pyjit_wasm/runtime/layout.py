@@ -108,6 +108,7 @@ DIRECT = Struct(
 
 MEM = Struct("base", "bytes", "max_pages", "guarded", "shared", "object")
 TABLE = Struct("elems", "length", "max", "object")
+TAG = Struct("held", "object")  # how many exceptions of it are held, the TagInst
 EXN = Struct("tag", "held", "next")  # the payload follows; `next` of those that are held
 HELD, KEEPS_PYTHON = 1, 2    # `held`: wasm has a reference to it; freeing it takes Python
 SPAN = Struct("base", "length")  # data and element segments: length in bytes, in elements
