@@ -7,7 +7,7 @@ from pyjit_wasm import introspection, pickling, tag
 from pyjit_wasm.codegen import native
 from pyjit_wasm.codegen.abi import EXCEPTIONS, EXTERNALS, keeps_references, reference_kind, signature
 from pyjit_wasm.errors import InternalError
-from pyjit_wasm.runtime import freed, holders
+from pyjit_wasm.runtime import freed, holders, sharing
 from pyjit_wasm.runtime.crossings import collect_if_due, crossing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.instance import ModuleInstance
@@ -283,6 +283,8 @@ def to_ref(thing, kind, holder, *_):
         raise TypeError(f"a wasm function or None is required, not {type(thing).__name__}")
     if isinstance(holder, int):
         holder = host or controller.running_instance(holder)[0]
+    if thing._inst.address not in holder.passed and not isinstance(thing._inst, HostFunc):
+        sharing.made_known(thing._inst, holder)
     holders.keep(holder, thing._inst)
     return thing._inst.address
 

@@ -303,6 +303,39 @@ def test_a_finalizer_may_call_what_is_garbage_too(child, mode):
     assert (done.stdout, done.stderr) == ("(7, 7, 'out of bounds memory access')\n", "")
 
 
+GIVER = """(module {imports} (type $p (func (param funcref))) (global $n (mut i32) (i32.const 42)) (table $own 1 funcref)
+  (func $x (result i32) (global.get $n)) (elem declare func $x) (func $s {give} (call_indirect {table} (type $p) (ref.func $x)
+  (i32.const 0))) (start $s))"""
+TAKER_OF_FUNCTIONS = """(module {imports} (type $t (func (result i32))) (table $kept 1 funcref)
+  (func $keep (export "keep") (param funcref) (table.set $kept (i32.const 0) (local.get 0))) {elem}
+  (func (export "call") (result i32) (call_indirect $kept (type $t) (i32.const 0))))"""
+FOUND = {   # what is shared and made when the taker is there, imports and segment of the taker, import of the giver, its use
+    "a table": ("shared = wasm.Table(1)", "shared", '(import "m" "s" (table $s 1 funcref))',
+                "(elem (table $s) (i32.const 0) func $keep)", '(import "m" "s" (table $s 1 funcref))', "", "$s"),
+    "a table, by Python": ("shared = wasm.Table(1)", "shared[0] = taker.exports.keep", "", "",
+                           '(import "m" "s" (table $s 1 funcref))', "", "$s"),
+    "an immutable global": ("", 'shared = wasm.Global("funcref", taker.exports.keep)', "", "",
+                            '(import "m" "s" (global $g funcref))', "(table.set $own (i32.const 0) (global.get $g))", "$own"),
+    "a host function": ("", "keep = taker.exports.keep; shared = lambda: keep", "", "", '(import "m" "s" (func $f (result funcref)))',
+                        "(table.set $own (i32.const 0) (call $f))", "$own"),
+}
+
+
+@pytest.mark.parametrize("where", FOUND)
+def test_functions_given_to_functions_that_are_found_in(child, mode, where):
+    before, after, imports, elem, import_, give, table = FOUND[where]
+    done = child(f"""
+        shared = None
+        {before}
+        taker = load({TAKER_OF_FUNCTIONS.format(imports=imports, elem=elem)!r}, {{"m": {{"s": shared}}}}, {mode!r})
+        {after}
+        load({GIVER.format(imports=import_, give=give, table=table)!r}, {{"m": {{"s": shared}}}}, {mode!r})
+        shared = keep = None
+        gc.collect()
+        print(taker.exports.call())""", PYJIT_DEBUG="poison")
+    assert done.stdout == "42\n", done.stderr
+
+
 # --- exceptions
 
 THROWER = """(module {imports} (tag $e (param funcref)) (elem declare func $f)

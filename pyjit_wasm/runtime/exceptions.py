@@ -18,10 +18,10 @@ kept_tags = {}  # TagInsts that only exceptions may refer to, by address
 
 class TagInst:
     """A tag instance (spec 4.2.11) of `type` (TagType): its identity is its `address`, that of a TAG. `passed`: the functions
-    that Python put into payloads. While exceptions are held, the address has a TagInst, of which there may be another one later."""
+    that Python put into payloads; `keepers`: the instances that may find functions there. While exceptions are held, the address has a TagInst, of which there may be another one later."""
 
     def __init__(self, type, address=None):
-        self.type, self.public, self.passed = type, None, {}
+        self.type, self.public, self.passed, self.keepers = type, None, {}, []
         place = libc.zeroed(TAG.size) if address is None else address
         self.address = Lease(place, partial(_without_instance, place, type))
         word(place + TAG.object).value = id(self)

@@ -198,13 +198,13 @@ host_functions = weakref.WeakValueDictionary()     # by the address of their FUN
 class HostFunc(_Owner):
     """A function instance made from something outside: `host` is the address called, `keep` whatever
     must live as long (a Python callable, a C function pointer object), `python` which of the two, `passed` the functions
-    that it returned. `importer`: weak reference to the ModuleInstance it was made for, None if it was made for none.
+    that it returned, `keepers` the instances that may use them. `importer`: weak reference to the ModuleInstance it was made for, None if it was made for none.
     `layout`: FUNC, or a struct that begins with it."""
 
     def __init__(self, deftype, entry, ip, host, keep, python, layout=FUNC):
         super().__init__(layout)
         self.deftype, self.keep, self.python, self.public, self.importer = deftype, keep, python, None, None
-        self.passed = {}
+        self.passed, self.keepers = {}, []
         _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host, 0, 0)
         host_functions[self.address] = self
 
