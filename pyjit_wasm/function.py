@@ -13,7 +13,7 @@ from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.layout import CALL_SITE, FUNC
 from pyjit_wasm.runtime.services import provides
-from pyjit_wasm.runtime.store import HostFunc, externs, host_functions
+from pyjit_wasm.runtime.store import HostFunc, externs, host_of
 from pyjit_wasm.tiering import controller
 from pyjit_wasm.types import F32, I32, V128, RefType, by_id, functype, slots
 from pyjit_wasm.values import check_reference, from_bits, from_words, to_bits, to_words, value_type
@@ -274,7 +274,7 @@ def to_ref(thing, kind, holder, *_):
         return externs.reference(thing)
     if thing is None:
         return 0
-    host = host_functions.get(holder) if isinstance(holder, int) else None
+    host = host_of(holder) if isinstance(holder, int) else None
     if host is not None:    # its result, or an argument, which is in a crossing
         collect_if_due()
     if kind == EXCEPTIONS:
@@ -307,7 +307,7 @@ def from_ref(reference, kind, *_):
         return None
     if kind == EXCEPTIONS:
         return tag.error_of(reference)
-    host = host_functions.get(reference)
+    host = host_of(reference)
     if host is not None:
         return of_store(host)
     instance, funcidx = controller.running_instance(reference)

@@ -501,6 +501,32 @@ def test_the_tag_of_an_error_that_python_changes_while_it_is_thrown(child, mode)
     assert done.stdout == "0\nTrue\n", done.stderr
 
 
+CALLS_HOST = """(module (import "m" "f" (func $f (result i32))) (import "m" "g" (func $g (result funcref)))
+  (table (export "t") 1 funcref) (func (export "call") (result i32) (call $f))
+  (func (export "take") (result funcref) (call $g)))"""
+
+
+def test_a_finalizer_may_call_host_functions_that_are_garbage_too(child, mode):
+    done = child(f"""
+        seen = []
+        class Late:
+            def __init__(self, exports):
+                self.exports, self.me = exports, self
+            def __del__(self):
+                exports = self.exports
+                seen.append((exports.call(), exports.t[0](), exports.take()()))
+        def garbage():
+            eight = wasm.Function(lambda: 8, [], ["i32"])
+            exports = load({CALLS_HOST!r}, {{"m": {{"f": lambda: 3, "g": lambda: eight}}}}, {mode!r}).exports
+            exports.t[0] = wasm.Function(lambda: 7, [], ["i32"])
+            exports.call(), exports.take()
+            return [Late(exports), exports, Late(exports)]
+        garbage()
+        gc.collect()
+        print(seen)""", PYJIT_DEBUG="poison")
+    assert done.stdout == "[(3, 7, 8), (3, 7, 8)]\n", done.stderr
+
+
 # --- host functions that Python gave
 
 GIVEN = {

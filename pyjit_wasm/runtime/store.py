@@ -192,7 +192,12 @@ _no_instance = libc.permanent(ctypes.create_string_buffer(64))
 _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
 
 
-host_functions = weakref.WeakValueDictionary()     # by the address of their FUNC
+host_functions = weakref.WeakValueDictionary()     # by the address of their FUNC, for addresses that may be old
+
+
+def host_of(func):
+    """The HostFunc of the FUNC at an address that is known to be alive, or None. Finalizers have no weak references."""
+    return _object(_word(func, -8)) if _word(func, FUNC.inst) == ctypes.addressof(_no_instance) else None
 
 
 class HostFunc(_Owner):
@@ -202,7 +207,9 @@ class HostFunc(_Owner):
     `layout`: FUNC, or a struct that begins with it."""
 
     def __init__(self, deftype, entry, ip, host, keep, python, layout=FUNC):
-        super().__init__(layout)
+        block = freed.words(1 + layout.size // 8, id(self))     # in front of the struct: this object
+        self.words = (ctypes.c_uint64 * (layout.size // 8)).from_buffer(block, 8)
+        self.address = ctypes.addressof(self.words)
         self.deftype, self.keep, self.python, self.public, self.importer = deftype, keep, python, None, None
         self.passed, self.keepers = {}, []
         _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host, 0, 0)
