@@ -209,6 +209,23 @@ def test_functions_in_tables_and_globals_made_by_python(load, make):
     assert watched() is None
 
 
+def test_a_c_function_pointer_that_goes_while_it_is_called(child, mode):
+    done = child(f"""
+        box = []
+        def drop():
+            box.clear()
+            gc.collect()
+            return 1
+        box.append(load('(module (import "m" "drop" (func $drop (result i32))) (global $g (mut i32) (i32.const 41)) '
+                        '(func $g (result i32) (i32.add (call $drop) (global.get $g))) (func (export "f") (result i32) (call $g)))',
+                        {{"m": {{"drop": drop}}}}, {mode!r}).exports.f.c_function())
+        print(ctypes.CFUNCTYPE(ctypes.c_int32)(box[0].address)())
+        load('(module (func (export "f")))').exports.f.c_function()
+        from pyjit_wasm import c_pointers
+        print(len(c_pointers._in_use))""", PYJIT_DEBUG="poison")
+    assert done.stdout == "42\n0\n", done.stderr
+
+
 # --- garbage
 
 def watched(load):
