@@ -52,9 +52,31 @@ def c_function(function, exec_env=None):
     address = thunk.symbols["thunk"]
     pointer = _pointer_type(functype)(address)
     pointer.function, pointer.address, pointer._env = function, address, env
-    pointer._keep = site, thunk
+    _let_go()
+    pointer._keep = _Needed(env, function, site, thunk)
     pointer.errcheck = _after_a_call
     return pointer
+
+
+class _Needed:
+    """What a C function pointer needs, which stays if the pointer goes in the middle of a call."""
+
+    def __init__(self, env, *others):
+        self.env, self.others = env, others
+
+    def __del__(self):
+        if self.env.thread:
+            _in_use.append((self.env, self.others))
+
+
+_in_use = []    # by calls that go on, or have ended since the last look
+
+
+def _let_go():
+    """Of what calls have needed that have ended."""
+    for needed in list(_in_use):
+        if not needed[0].thread:
+            _in_use.remove(needed)
 
 
 def _of_instance(exec_env, function):

@@ -89,6 +89,8 @@ BATCH_INLINE = 300                      # wasm instructions of a function that i
 
 HELD_EXCEPTIONS = 10_000                # exceptions that wasm took a reference to, between two collections
 
+HOST_FUNCTION_WEIGHT = 16               # a host function that Python gave to wasm counts as so many of them
+
 COPY_WITHOUT_GIL = 1 << 20              # copies between Python and a memory from this size on release the GIL
 
 CHUNK = 8 << 20                         # bulk memory operations look for signals so often

@@ -4,6 +4,7 @@ from __future__ import annotations
 from pyjit_wasm import pickling, tag
 from pyjit_wasm.function import Function
 from pyjit_wasm.memory import Memory
+from pyjit_wasm.runtime.crossings import crossing
 from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.store import GlobalInst, MemoryInst, TableInst
 from pyjit_wasm.types import GlobalType, RefType, TableType
@@ -36,9 +37,10 @@ class Table:
         if not isinstance(elem, RefType):
             raise TypeError(f"a table holds references, not {elem}")
         inst = TableInst(TableType(addr, limits(min, max, "elements", addr), elem))
-        bits = to_bits(elem, init, inst)
-        if bits:
-            inst.fill(0, inst.length, bits)
+        with crossing:
+            bits = to_bits(elem, init, inst)
+            if bits:
+                inst.fill(0, inst.length, bits)
         return of_store(cls, inst)
 
     def _bind(self, inst):
@@ -52,8 +54,10 @@ class Table:
     def grow(self, count: int, init: object = None) -> int:
         """Add `count` elements, references to `init`; returns the length before. Raises ValueError if it cannot grow so
         far, TypeError as for elements."""
-        count, bits = integer(count), to_bits(self._inst.type.elem, init, self._inst)
-        before = self._inst.grow(count, bits) if count >= 0 else -1
+        count = integer(count)
+        with crossing:
+            bits = to_bits(self._inst.type.elem, init, self._inst)
+            before = self._inst.grow(count, bits) if count >= 0 else -1
         if before < 0:
             raise ValueError(f"cannot grow table by {count} elements")
         return before
@@ -69,10 +73,12 @@ class Table:
         return index
 
     def __getitem__(self, index: int) -> Any:
-        return from_bits(self._inst.type.elem, self._inst.read(self._index(index)))
+        with crossing:
+            return from_bits(self._inst.type.elem, self._inst.read(self._index(index)))
 
     def __setitem__(self, index: int, value: object) -> None:
-        self._inst.write(self._index(index), [to_bits(self._inst.type.elem, value, self._inst)])
+        with crossing:
+            self._inst.write(self._index(index), [to_bits(self._inst.type.elem, value, self._inst)])
 
     def __repr__(self) -> str:
         return f"<wasm table: {len(self)} x {self._inst.type.elem}>"
@@ -89,7 +95,8 @@ class Global:
     def __new__(cls, valtype: ValueTypeName, value: Value = 0, mutable: bool = False) -> Global:
         valtype = value_type(valtype)
         cell = GlobalInst(GlobalType(valtype, bool(mutable)))
-        cell.bits = to_bits(valtype, value, cell)
+        with crossing:
+            cell.bits = to_bits(valtype, value, cell)
         return of_store(cls, cell)
 
     def _bind(self, inst):
@@ -111,13 +118,15 @@ class Global:
     @property
     def value(self) -> Any:
         """The value; assignable if the global is mutable, else AttributeError."""
-        return from_bits(self._inst.type.valtype, self._inst.bits)
+        with crossing:
+            return from_bits(self._inst.type.valtype, self._inst.bits)
 
     @value.setter
     def value(self, value: Value) -> None:
         if not self._inst.type.mutable:
             raise AttributeError("the global is immutable")
-        self._inst.bits = to_bits(self._inst.type.valtype, value, self._inst)
+        with crossing:
+            self._inst.bits = to_bits(self._inst.type.valtype, value, self._inst)
 
     def __repr__(self) -> str:
         return f"<wasm global: {'mut ' if self.type.mutable else ''}{self.type.valtype}>"

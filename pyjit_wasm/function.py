@@ -5,14 +5,15 @@ import ctypes
 
 from pyjit_wasm import introspection, pickling, tag
 from pyjit_wasm.codegen import native
-from pyjit_wasm.codegen.abi import EXCEPTIONS, EXTERNALS, reference_kind
+from pyjit_wasm.codegen.abi import EXCEPTIONS, EXTERNALS, keeps_references, reference_kind, signature
 from pyjit_wasm.errors import InternalError
-from pyjit_wasm.runtime import freed
+from pyjit_wasm.runtime import freed, holders, sharing
+from pyjit_wasm.runtime.crossings import collect_if_due, crossing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.layout import CALL_SITE, FUNC
 from pyjit_wasm.runtime.services import provides
-from pyjit_wasm.runtime.store import HostFunc, externs, host_functions
+from pyjit_wasm.runtime.store import HostFunc, externs, host_of
 from pyjit_wasm.tiering import controller
 from pyjit_wasm.types import F32, I32, V128, RefType, by_id, functype, slots
 from pyjit_wasm.values import check_reference, from_bits, from_words, integer, to_bits, to_words, value_type
@@ -117,11 +118,18 @@ class Function(native.callable_base()):
     def call_bits(self, arguments: Sequence[Value]) -> tuple[Value, ...]:
         """Call with raw bits: numbers as unsigned ints of their width, vectors as bytes, references as objects; the
         results likewise, as a tuple. Keeps NaN payloads that Python floats would lose."""
-        params, results, arguments = self.type.params, self.type.results, tuple(arguments)
+        params, arguments = self.type.params, tuple(arguments)
         if len(arguments) != len(params):
             raise TypeError(f"{self.name}() takes {len(params)} arguments ({len(arguments)} given)")
         if self._cells is None:
             self._cells = _CellCaller(self)
+        if not keeps_references(signature(self.type)):
+            return self._call_cells(arguments)
+        with crossing:
+            return self._call_cells(arguments)
+
+    def _call_cells(self, arguments):
+        params, results = self.type.params, self.type.results
         words = [word for t, value in zip(params, arguments) for word in to_words(t, _raw(t, value, self._inst.address))]
         cells = (ctypes.c_uint64 * (max(len(words), slots(results)) + 1))(*words)
         self._cells(ctypes.addressof(cells))
@@ -281,13 +289,18 @@ def to_ref(thing, kind, holder, *_):
         return externs.reference(thing)
     if thing is None:
         return 0
+    host = host_of(holder) if isinstance(holder, int) else None
+    if host is not None:    # its result, or an argument, which is in a crossing
+        collect_if_due()
     if kind == EXCEPTIONS:
         return tag.reference(thing)
     if not isinstance(thing, Function):
         raise TypeError(f"a wasm function or None is required, not {type(thing).__name__}")
     if isinstance(holder, int):
-        holder = host_functions.get(holder) or controller.running_instance(holder)[0]
-    holder.passed[thing._inst.address] = thing._inst
+        holder = host or controller.running_instance(holder)[0]
+    if thing._inst.address not in holder.passed and not isinstance(thing._inst, HostFunc):
+        sharing.made_known(thing._inst, holder)
+    holders.keep(holder, thing._inst)
     return thing._inst.address
 
 
@@ -309,7 +322,7 @@ def from_ref(reference, kind, *_):
         return None
     if kind == EXCEPTIONS:
         return tag.error_of(reference)
-    host = host_functions.get(reference)
+    host = host_of(reference)
     if host is not None:
         return of_store(host)
     instance, funcidx = controller.running_instance(reference)

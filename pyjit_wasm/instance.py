@@ -7,6 +7,7 @@ from pyjit_wasm import externs, foreign, function, pickling
 from pyjit_wasm.engine import Engine, Module, check_mode, check_stack_size
 from pyjit_wasm.errors import LinkError, Trap, WasiExit
 from pyjit_wasm.runtime import sharing, signals
+from pyjit_wasm.runtime.crossings import crossing
 from pyjit_wasm.runtime.instance import ModuleInstance
 from pyjit_wasm.runtime.store import GlobalInst, HostFunc, MemoryInst
 from pyjit_wasm.types import I32, DefType, GlobalType, matches_extern
@@ -274,7 +275,8 @@ def _adapt(wanted, value, importer):
     if isinstance(wanted.type, GlobalType) and not wanted.type.mutable:
         cell = GlobalInst(wanted.type)
         try:
-            cell.bits = to_bits(wanted.type.valtype, value, cell)
+            with crossing:
+                cell.bits = to_bits(wanted.type.valtype, value, cell)
             return cell
         except TypeError:
             pass

@@ -6,6 +6,7 @@ import ctypes
 from pyjit_wasm import config
 from pyjit_wasm.errors import WasmError, WasmException
 from pyjit_wasm.runtime import exceptions, exec_env, trace
+from pyjit_wasm.runtime.crossings import under_way
 from pyjit_wasm.runtime.exceptions import PYTHON, TagInst, word
 from pyjit_wasm.runtime.layout import EXN
 from pyjit_wasm.runtime.services import provides
@@ -84,7 +85,7 @@ def error_of(exn):
         return ctypes.py_object.from_address(exn + EXN.size).value
     known = exceptions.errors.get(exn)
     if known is not None:
-        return known
+        return known[0]
     inst = exceptions.tag_of(exn)
     return WasmException(_of_store(inst), *_values(inst, exn))
 
@@ -94,8 +95,9 @@ def exception_error(exn, address, *_):
     """The Python exception of what nothing in wasm caught, to be raised by who asks. The exec_env at `address` has noted the
     frames that it went through."""
     exn &= 0xFFFFFFFFFFFFFFFF
-    error, env = error_of(exn), exec_env.at(address)
-    exceptions.drop(exn)
+    with under_way:
+        error, env = error_of(exn), exec_env.at(address)
+        exceptions.drop(exn)
     if env is not None and error.__traceback__ is None:
         error._frames = trace.frames(env.take_trace()[1:], most=config.THROW_TRACE - 1)
         exec_env.show(error, env, error._frames)
@@ -114,7 +116,8 @@ def take_exception(error, *_):
         if not isinstance(error.tag, Tag):
             raise TypeError(f"the tag of a WasmException is a Tag, not {type(error.tag).__name__}")
         inst = error.tag._inst
-        return exceptions.new(inst.address, _words(inst, error.payload), error)
+        with under_way:
+            return exceptions.new(inst.address, _words(inst, error.payload), (error, inst))
     if not isinstance(error, Exception) or isinstance(error, WasmError):
         return 0
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(error))

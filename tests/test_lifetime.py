@@ -3,6 +3,7 @@ import gc
 import os
 import subprocess
 import sys
+import textwrap
 import weakref
 
 import pytest
@@ -208,6 +209,23 @@ def test_functions_in_tables_and_globals_made_by_python(load, make):
     assert watched() is None
 
 
+def test_a_c_function_pointer_that_goes_while_it_is_called(child, mode):
+    done = child(f"""
+        box = []
+        def drop():
+            box.clear()
+            gc.collect()
+            return 1
+        box.append(load('(module (import "m" "drop" (func $drop (result i32))) (global $g (mut i32) (i32.const 41)) '
+                        '(func $g (result i32) (i32.add (call $drop) (global.get $g))) (func (export "f") (result i32) (call $g)))',
+                        {{"m": {{"drop": drop}}}}, {mode!r}).exports.f.c_function())
+        print(ctypes.CFUNCTYPE(ctypes.c_int32)(box[0].address)())
+        load('(module (func (export "f")))').exports.f.c_function()
+        from pyjit_wasm import c_pointers
+        print(len(c_pointers._in_use))""", PYJIT_DEBUG="poison")
+    assert done.stdout == "42\n0\n", done.stderr
+
+
 # --- garbage
 
 def watched(load):
@@ -302,6 +320,39 @@ def test_a_finalizer_may_call_what_is_garbage_too(child, mode):
     assert (done.stdout, done.stderr) == ("(7, 7, 'out of bounds memory access')\n", "")
 
 
+GIVER = """(module {imports} (type $p (func (param funcref))) (global $n (mut i32) (i32.const 42)) (table $own 1 funcref)
+  (func $x (result i32) (global.get $n)) (elem declare func $x) (func $s {give} (call_indirect {table} (type $p) (ref.func $x)
+  (i32.const 0))) (start $s))"""
+TAKER_OF_FUNCTIONS = """(module {imports} (type $t (func (result i32))) (table $kept 1 funcref)
+  (func $keep (export "keep") (param funcref) (table.set $kept (i32.const 0) (local.get 0))) {elem}
+  (func (export "call") (result i32) (call_indirect $kept (type $t) (i32.const 0))))"""
+FOUND = {   # what is shared and made when the taker is there, imports and segment of the taker, import of the giver, its use
+    "a table": ("shared = wasm.Table(1)", "shared", '(import "m" "s" (table $s 1 funcref))',
+                "(elem (table $s) (i32.const 0) func $keep)", '(import "m" "s" (table $s 1 funcref))', "", "$s"),
+    "a table, by Python": ("shared = wasm.Table(1)", "shared[0] = taker.exports.keep", "", "",
+                           '(import "m" "s" (table $s 1 funcref))', "", "$s"),
+    "an immutable global": ("", 'shared = wasm.Global("funcref", taker.exports.keep)', "", "",
+                            '(import "m" "s" (global $g funcref))', "(table.set $own (i32.const 0) (global.get $g))", "$own"),
+    "a host function": ("", "keep = taker.exports.keep; shared = lambda: keep", "", "", '(import "m" "s" (func $f (result funcref)))',
+                        "(table.set $own (i32.const 0) (call $f))", "$own"),
+}
+
+
+@pytest.mark.parametrize("where", FOUND)
+def test_functions_given_to_functions_that_are_found_in(child, mode, where):
+    before, after, imports, elem, import_, give, table = FOUND[where]
+    done = child(f"""
+        shared = None
+        {before}
+        taker = load({TAKER_OF_FUNCTIONS.format(imports=imports, elem=elem)!r}, {{"m": {{"s": shared}}}}, {mode!r})
+        {after}
+        load({GIVER.format(imports=import_, give=give, table=table)!r}, {{"m": {{"s": shared}}}}, {mode!r})
+        shared = keep = None
+        gc.collect()
+        print(taker.exports.call())""", PYJIT_DEBUG="poison")
+    assert done.stdout == "42\n", done.stderr
+
+
 # --- exceptions
 
 THROWER = """(module {imports} (tag $e (param funcref)) (elem declare func $f)
@@ -336,6 +387,214 @@ def test_an_exception_given_to_another_instance_keeps_them_too(load):
     kept = scribble()
     assert keeper.exports.t[0].payload[0]() == 42
     del kept
+
+
+# --- references on their way between Python and wasm
+
+FLOOD = """
+tag, table = wasm.Tag(["i32"]), wasm.Table(1, None, "exnref")
+def flood(count=25_000):
+    for number in range(count):
+        table[0] = wasm.WasmException(tag, number)
+def elsewhere(function, *arguments):
+    thread = threading.Thread(target=function, args=arguments)
+    thread.start()
+    thread.join()
+class Flooding:
+    "An integer whose conversion takes long: meanwhile another thread has the collector run."
+    def __init__(self, where=elsewhere):
+        self.where = where
+    def __index__(self):
+        self.where(flood) if self.where is elsewhere else flood()
+        return 1
+"""
+ON_THEIR_WAY = {
+    "an argument": ("", "inst.exports.throw(mine, Flooding())"),
+    "an argument, in the same thread": ("", "inst.exports.throw(mine, Flooding(None))"),
+    "of call_bits": ("""
+    class Sequence(list):
+        def __iter__(self):
+            yield mine
+            elsewhere(flood)
+            yield 1""", "inst.exports.throw.call_bits(Sequence([None, 1]))"),
+    "a result of a host function": ("""
+    def get():
+        class Late(tuple):
+            def __del__(self): elsewhere(flood)
+        return Late((mine, 1))""", "inst.exports.throw_got()"),
+    "an argument of wasm": ("", "inst.exports.throw_after(mine)"),
+}
+
+
+@pytest.mark.parametrize("what", ON_THEIR_WAY)
+def test_exceptions_on_their_way_are_not_collected(child, mode, what):
+    setup, call = ON_THEIR_WAY[what]
+    module = """(module (import "m" "get" (func $get (result exnref i32))) (import "m" "flood" (func $flood))
+      (func (export "throw") (param exnref i32) (throw_ref (local.get 0)))
+      (func (export "throw_got") (drop (call $get)) throw_ref)
+      (func (export "throw_after") (param exnref) (call $flood) (throw_ref (local.get 0))))"""
+    done = child(f"""
+{textwrap.indent(FLOOD, "    ")}
+    get = None
+    mine = wasm.WasmException(tag, 424242)
+{setup}
+    inst = load({module!r}, {{"m": {{"get": lambda: get(), "flood": lambda: elsewhere(flood)}}}}, {mode!r})
+    for _ in range(3):
+        try:
+            {call}
+        except wasm.WasmException as error:
+            print(error is mine)""", PYJIT_DEBUG="poison")
+    assert done.stdout == 3 * "True\n", done.stderr
+
+
+RETURNER = """(module (table $t 4 exnref) (tag $e (param funcref)) (elem declare func $f) (func $f (result i32) (i32.const 7))
+  (func $make (result exnref) (block $b (result exnref) (try_table (catch_all_ref $b) (throw $e (ref.func $f))) (unreachable)))
+  (func (export "pair") (result exnref exnref) (call $make) (call $make)))"""
+
+
+def test_results_that_are_being_converted_are_not_collected(child, mode):
+    """Converting the first makes garbage be collected, whose finalizer has another thread collect exceptions."""
+    done = child(f"""
+{textwrap.indent(FLOOD, "    ")}
+    class Cycle:
+        def __init__(self): self.me = self
+        def __del__(self): elsewhere(flood, 12_000)
+    pair = load({RETURNER!r}, mode={mode!r}).exports.pair
+    gc.set_threshold(1)
+    for _ in range(5):
+        Cycle()
+        first, second = pair()
+        assert first.payload[0]() == second.payload[0]() == 7
+    print("fine")""", PYJIT_DEBUG="poison")
+    assert done.stdout == "fine\n", done.stderr
+
+
+def test_a_tag_lives_as_long_as_its_exceptions(child, mode):
+    """Also where Python gets it back from an exception and gives it up again."""
+    done = child(f"""
+        table, keep = wasm.Table(4, None, "exnref"), []
+        source = '''(module (import "m" "t" (table 4 exnref)) (tag $e (param i32)) (func (export "f") (param i32 i32)
+            (table.set (local.get 0) (block $b (result exnref) (try_table (catch_all_ref $b) (throw $e (local.get 1)))
+            (unreachable)))))'''
+        load(source, {{"m": {{"t": table}}}}, {mode!r}).exports.f(0, 5)
+        again = '''(module (import "m" "e" (tag $e (param i32))) (import "m" "t" (table 4 exnref)) (func (export "f") (param i32 i32)
+            (table.set (local.get 0) (block $b (result exnref) (try_table (catch_all_ref $b) (throw $e (local.get 1)))
+            (unreachable)))))'''
+        for round in range(4):
+            table_keepers = table._inst.keepers
+            table_keepers.clear()       # numbers need no instance
+            gc.collect()
+            error = table[0]
+            assert error.payload == (5 + round,), error
+            load(again, {{"m": {{"e": error.tag, "t": table}}}}, {mode!r}).exports.f(0, 6 + round)
+            del error
+            gc.collect()
+            keep.append([wasm.Tag(["i64"]) for _ in range(100)])
+        print(table[0].payload, table[0].tag.type.deftype.comp.params[0])""", PYJIT_DEBUG="poison")
+    assert done.stdout == "(9,) i32\n", done.stderr
+
+
+def test_the_tag_of_an_error_that_python_changes_while_it_is_thrown(child, mode):
+    done = child(f"""
+        class Changing:
+            def __index__(self):
+                error.tag = None
+                gc.collect()
+                return 5
+        error = None
+        def fail():
+            global error
+            error = wasm.WasmException(wasm.Tag(["i32"]), Changing())
+            raise error
+        inst = load('''(module (import "m" "f" (func $f)) (table 1 exnref) (tag $unused) (func (export "f") (result i32)
+            (table.set (i32.const 0) (block $b (result exnref) (try_table (catch_all_ref $b) (call $f)) (unreachable)))
+            (ref.is_null (table.get (i32.const 0))))
+            (func (export "again") (throw_ref (table.get (i32.const 0)))))''', {{"m": {{"f": fail}}}}, {mode!r})
+        print(inst.exports.f())
+        try:
+            inst.exports.again()
+        except wasm.WasmException as caught:
+            print(caught is error)""", PYJIT_DEBUG="poison")
+    assert done.stdout == "0\nTrue\n", done.stderr
+
+
+CALLS_HOST = """(module (import "m" "f" (func $f (result i32))) (import "m" "g" (func $g (result funcref)))
+  (table (export "t") 1 funcref) (func (export "call") (result i32) (call $f))
+  (func (export "take") (result funcref) (call $g)))"""
+
+
+def test_a_finalizer_may_call_host_functions_that_are_garbage_too(child, mode):
+    done = child(f"""
+        seen = []
+        class Late:
+            def __init__(self, exports):
+                self.exports, self.me = exports, self
+            def __del__(self):
+                exports = self.exports
+                seen.append((exports.call(), exports.t[0](), exports.take()()))
+        def garbage():
+            eight = wasm.Function(lambda: 8, [], ["i32"])
+            exports = load({CALLS_HOST!r}, {{"m": {{"f": lambda: 3, "g": lambda: eight}}}}, {mode!r}).exports
+            exports.t[0] = wasm.Function(lambda: 7, [], ["i32"])
+            exports.call(), exports.take()
+            return [Late(exports), exports, Late(exports)]
+        garbage()
+        gc.collect()
+        print(seen)""", PYJIT_DEBUG="poison")
+    assert done.stdout == "[(3, 7, 8), (3, 7, 8)]\n", done.stderr
+
+
+# --- host functions that Python gave
+
+GIVEN = {
+    "in a table": "exports.t[0] = wasm.Function(lambda: None)",
+    "as arguments": "exports.drop(wasm.Function(lambda: None))",
+    "as bits": "exports.drop.call_bits([wasm.Function(lambda: None)])",
+    "in a global": "exports.g.value = wasm.Function(lambda: None)",
+    "as results": "exports.take()",
+}
+TAKER = """(module (import "m" "get" (func $get (result funcref))) (table (export "t") 4 funcref)
+  (global (export "g") (mut funcref) (ref.null func)) (type $i (func (result i32)))
+  (func (export "drop") (param funcref)) (func (export "take") (drop (call $get)))
+  (func (export "keep") (param i32 funcref) (table.set (local.get 0) (local.get 1)))
+  (func (export "call") (param i32) (result i32) (call_indirect (type $i) (local.get 0))))"""
+
+
+@pytest.mark.parametrize("how", GIVEN)
+def test_host_functions_go_when_nothing_refers_to_them(child, mode, how):
+    done = child(f"""
+        import weakref
+        from pyjit_wasm.runtime.store import host_functions
+        exports = load({TAKER!r}, {{"m": {{"get": lambda: wasm.Function(lambda: None)}}}}, {mode!r}).exports
+        for _ in range(3000):
+            {GIVEN[how]}
+        gc.collect()
+        print(len(host_functions) < 1500)""")
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_host_functions_stay_where_something_refers_to_them(child, mode):
+    """A table, a global, the machine stack, an exception, and what the ones that have gone have given."""
+    done = child(f"""
+        tag, exceptions = wasm.Tag(["funcref"]), wasm.Table(1, None, "exnref")
+        exports = load({TAKER!r}, {{"m": {{"get": lambda: wasm.Function(lambda: 8, [], ["i32"])}}}}, {mode!r}).exports
+        def many():
+            for number in range(3000):
+                exports.drop(wasm.Function(lambda: None))
+        exports.keep(1, wasm.Function(lambda: 5, [], ["i32"]))
+        exports.t[2] = wasm.Function(lambda: 6, [], ["i32"])
+        exports.g.value = wasm.Function(lambda: 7, [], ["i32"])
+        exceptions[0] = wasm.WasmException(tag, wasm.Function(lambda: 9, [], ["i32"]))
+        def call():
+            exports.t[3] = None
+            many()
+            return 10
+        exports.t[3] = wasm.Function(call, [], ["i32"])
+        many()
+        gc.collect()
+        print(exports.call(1), exports.call(2), exports.g.value(), exceptions[0].payload[0](), exports.call(3))""",
+                 PYJIT_DEBUG="poison")
+    assert done.stdout == "5 6 7 9 10\n", done.stderr
 
 
 # --- freed memory that is poisoned

@@ -26,6 +26,11 @@ LLVM |= {letter: "i64" for letter in REFERENCE_KIND}
 WASI = {"fd_read": "iiii:i", "fd_write": "iiii:i", "clock_time_get": "iIi:i", "random_get": "ii:i"}
 
 
+def keeps_references(letters):
+    """Whether a signature has references to what `runtime.collector` may free."""
+    return any(REFERENCE_KIND.get(letter, EXTERNALS) != EXTERNALS for letter in letters)
+
+
 def reference_kind(valtype):
     """FUNCTIONS, EXTERNALS or EXCEPTIONS."""
     return _KIND.get(valtype.heap, FUNCTIONS)

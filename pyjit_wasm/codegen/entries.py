@@ -23,13 +23,20 @@ declare i32 @PyGILState_Ensure() nounwind
 """
 
 
+def count_crossings(f, change):
+    """Python has the GIL."""
+    place = f.load("ptr", "@runtime", RUNTIME.crossings)
+    f.store("i64", f.let(f"add i64 {f.load('i64', place)}, {change}"), place)
+
+
 class Entry:
     """Writes one entry into the Text `f`: `open`, `run`, `close`, a return, then `failures`, which end with a branch to
     the label `failed`, a Python exception set and the GIL held. `site`: name of the CALL_SITE; `from_c`: whether the
-    caller may be without the GIL."""
+    caller may be without the GIL; `crosses`: it is entered and left in a crossing (runtime.crossings), which does not last
+    while wasm runs."""
 
-    def __init__(self, f, site, from_c=False):
-        self.f, self.from_c = f, from_c
+    def __init__(self, f, site, from_c=False, crosses=False):
+        self.f, self.from_c, self.crosses = f, from_c, crosses
         self.jmp, self.saved = f.let(f"alloca {_JMP_BUF}"), f.let(f"alloca [{len(SAVED)} x i64]")
         self.entry = f.let(f"alloca [{ENTRY.size} x i8], align 8")
         self.site = site
@@ -55,6 +62,7 @@ class Entry:
         f.store("ptr", frame, env, EXEC_ENV.entry_fp)
         f.store("ptr", "%thread", env, EXEC_ENV.thread)
         f.store("ptr", env, "%thread", THREAD.env)
+        self._count_crossings(-1)
         f.unlikely(f.let(f"icmp ult ptr {frame}, {limit}"), "exhausted")
         landed = f.let(f"call i32 @_setjmp(ptr {self.jmp}) returns_twice")
         f.unlikely(f.let(f"icmp ne i32 {landed}, 0"), "landed")
@@ -81,6 +89,7 @@ class Entry:
 
     def close(self):
         f = self.f
+        self._count_crossings(1)
         saved = {offset: f.load("i64", self.saved, 8 * i) for i, offset in enumerate(SAVED)}
         for offset, value in saved.items():
             f.store("i64", value, self.env, offset)
@@ -93,6 +102,10 @@ class Entry:
         f.do(f"br label %{done}")
         f.label(done)
         f.do(f"store atomic ptr {self.owner_before}, ptr {self.owner} release, align 8")  # perhaps without the GIL: the last
+
+    def _count_crossings(self, change):
+        if self.crosses:
+            count_crossings(self.f, change)
 
     def _keep_outer(self):
         """What stack walks want to know of the wasm that waits for this entry."""

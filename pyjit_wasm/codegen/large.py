@@ -4,10 +4,10 @@ each would take LLVM time that grows with the square of their number.
 Values are in cells of 16 bytes in the machine frame, as in `THREAD.overflow`; what `codegen.signatures` has as a list of
 names is the name of an array of cells here.
 """
-from pyjit_wasm.codegen.abi import LLVM, NATIVE, formal, give_back, in_registers, overflow, split, take_results
+from pyjit_wasm.codegen.abi import LLVM, NATIVE, formal, give_back, in_registers, keeps_references, overflow, split, take_results
 from pyjit_wasm.codegen.boxing import box, size_errors, unbox
 from pyjit_wasm.codegen.entries import Entry
-from pyjit_wasm.codegen.signatures import Cells, Objects, Signature, arity_error, check_arity
+from pyjit_wasm.codegen.signatures import Cells, Objects, Signature, arity_error, check_arity, crossing
 from pyjit_wasm.codegen.support import come_back, give_gil, go_outside, look_for_request, take_gil
 from pyjit_wasm.codegen.text import VECTOR, Function
 from pyjit_wasm.runtime.layout import FUNC
@@ -223,8 +223,11 @@ class _Cells(Cells):
 
 def _enter(s, name, marshal, site_offset):
     """As `signatures.enter`."""
+    crosses, outer = keeps_references(s.params + s.results), ""
+    if crosses and isinstance(marshal, _Objects):
+        outer, name = crossing(name), f"{name}_crossing"
     f = Function("ptr", name, "ptr %callable, ptr %args, i64 %nargsf, ptr %names")
-    entry = Entry(f, f.load("ptr", "%callable", site_offset))
+    entry = Entry(f, f.load("ptr", "%callable", site_offset), crosses=crosses)
     count = check_arity(f, marshal.count(s))
     values, results = marshal.arguments(f, s, entry.func), []
     whole = s.room(f, len(s.results))
@@ -244,7 +247,7 @@ def _enter(s, name, marshal, site_offset):
     size_errors(f, "failed")
     f.label("failed")
     f.do("ret ptr null")
-    return str(f)
+    return outer + str(f)
 
 
 def _py_host(s):

@@ -54,7 +54,7 @@ def load_support():
                 signals.install(loaded.symbols["rt_drop_signal_stack"],
                                 *(loaded.symbols[f"rt_on_{what}"] for what in ("fault", "interrupt", "sample")))
                 for place, name in ((RUNTIME.frame, "rt_frame"), (RUNTIME.note_held, "rt_note_held"), (RUNTIME.add, "rt_add"),
-                                    (RUNTIME.stack, "rt_stack")):
+                                    (RUNTIME.stack, "rt_stack"), (RUNTIME.scan, "rt_scan")):
                     process.put(place, loaded.symbols[name])
                 _prepare[0] = loaded.symbols["rt_prepare"]
                 _support = libc.permanent(loaded)

@@ -13,15 +13,15 @@ the FUNC travels in the static chain register, which compiled functions do not e
 the details. It is `tailcc`: a tail call may replace a frame by one with other parameters.
 """
 from pyjit_wasm.codegen import probes
-from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, layout, pass_arguments, result_type,
-                                    take_parameters, take_results)
+from pyjit_wasm.codegen.abi import (LLVM, NATIVE, STATUS, formal, give_back, keeps_references, layout, pass_arguments,
+                                    result_type, take_parameters, take_results)
 from pyjit_wasm.codegen.boxing import box, box_all, release, size_errors, unbox
-from pyjit_wasm.codegen.entries import Entry
+from pyjit_wasm.codegen.entries import Entry, count_crossings
 from pyjit_wasm.codegen.support import DECLARATIONS, INTERFACE, come_back, give_gil, go_outside, look_for_request, take_gil
 from pyjit_wasm.codegen.text import COLD, Function
 from pyjit_wasm.codegen.tiers import between_tiers
 from pyjit_wasm.config import STACK_PROBE
-from pyjit_wasm.runtime.layout import FUNC, SERVICE, THREAD
+from pyjit_wasm.runtime.layout import FUNC, RUNTIME, SERVICE, THREAD
 
 LARGE = 64  # parameters and results of a signature whose trampolines have code for each
 
@@ -175,14 +175,15 @@ _CALL = "ptr %callable, ptr %args, i64 %nargsf, ptr %names"     # parameters of 
 
 
 def enter(s, name, marshal, site_offset):
-    """Python to wasm."""
-    room = VALUE_ROOM * (len(s.params) + len(s.results))
+    """Python to wasm. Whoever calls it with cells does so in a crossing if there are references."""
+    room, outer = VALUE_ROOM * (len(s.params) + len(s.results)), ""
+    crosses = keeps_references(s.params + s.results)
+    if crosses and isinstance(marshal, Objects):
+        outer, name = crossing(name), f"{name}_crossing"
     if room >= STACK_PROBE:
-        outer, name = _if_room(name, room), f"{name}_with_room"
-    else:
-        outer = ""
+        outer, name = outer + _if_room(name, room), f"{name}_with_room"
     f = Function("ptr", name, _CALL)
-    entry = Entry(f, f.load("ptr", "%callable", site_offset))
+    entry = Entry(f, f.load("ptr", "%callable", site_offset), crosses=crosses)
     count = check_arity(f, marshal.count(s))
     values = marshal.arguments(f, s, entry.func)
     entry.open()
@@ -196,6 +197,27 @@ def enter(s, name, marshal, site_offset):
     f.label("failed")
     f.do("ret ptr null")
     return outer + str(f)
+
+
+def crossing(name):
+    """The function `name`, which does what `<name>_crossing` does in a crossing, and collects before that if it is time."""
+    f = Function("ptr", name, _CALL)
+    held, limit = (f.load("i64", "@runtime", offset, volatile=True) for offset in (RUNTIME.held_count, RUNTIME.held_limit))
+    f.unlikely(f.let(f"icmp uge i64 {held}, {limit}"), "collect")
+    f.do("br label %cross")
+    f.label("collect")
+    done = f.let(f"call ptr @rt_raise(i64 {SERVICE['collect_exceptions']}, i64 0, i64 0)")
+    f.unlikely(f.let(f"icmp eq ptr {done}, null"), "failed")
+    f.do(f"call void @Py_DecRef(ptr {done})")
+    f.do("br label %cross")
+    f.label("cross")
+    count_crossings(f, 1)
+    result = f.let(f"call ptr @{name}_crossing({_CALL})")
+    count_crossings(f, -1)
+    f.do(f"ret ptr {result}")
+    f.label("failed")
+    f.do("ret ptr null")
+    return str(f)
 
 
 def _if_room(name, size):

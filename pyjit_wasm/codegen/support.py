@@ -4,12 +4,12 @@ One object, loaded once per process into the host arena. Everything here is name
 calls it directly; what it needs from Python goes through `rt_service`, one door.
 """
 from pyjit_wasm.codegen import (
-    boxing, bulk, counting, failures, memory_object, pending, probes, sampling, signal_handlers, system_calls, threads, tiers,
+    boxing, bulk, counting, failures, held, memory_object, pending, probes, sampling, signal_handlers, system_calls, threads, tiers,
     unwinding)
 from pyjit_wasm.codegen.python_calls import call_python, new_integers
 from pyjit_wasm.codegen.text import COLD, FRAMED, Function
 from pyjit_wasm.runtime import freed
-from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, HELD, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
+from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, FUNC, KEEPS_PYTHON, RUNTIME, SERVICE, THREAD
 
 DECLARATIONS = """
 @runtime = external constant i8
@@ -224,46 +224,6 @@ def exceptions():
     return str(f) + str(g) + str(h)
 
 
-def hold_exception():
-    """`rt_note_held(exn)`: wasm takes a reference to it: it goes into a list, its tag counts it; how many there were
-    since the last collection. `rt_hold_exception(env, exn)`: the same, and a collection if it is due. `rt_add(word, n)`.
-    `rt_frame()`: the machine stack's end."""
-    held, count, limit = (f"getelementptr (i8, ptr @runtime, i64 {o})" for o in
-                          (RUNTIME.held, RUNTIME.held_count, RUNTIME.held_limit))
-    f = Function("i64", "rt_note_held", "ptr %exn")
-    f.branch(f.let(f"icmp eq i64 {f.load('i64', '%exn', EXN.held)}, {HELD}"), "known", "new")
-    f.label("known")
-    f.do("ret i64 0")
-    f.label("new")
-    f.store("i64", str(HELD), "%exn", EXN.held)
-    first = f.let(f"load atomic ptr, ptr {held} monotonic, align 8")
-    f.do("br label %push")
-    f.label("push")
-    f.do(f"%head = phi ptr [ {first}, %new ], [ %seen, %push ]")
-    f.store("ptr", "%head", "%exn", EXN.next)
-    pair = f.let(f"cmpxchg ptr {held}, ptr %head, ptr %exn seq_cst seq_cst, align 8")
-    f.do(f"%seen = extractvalue {{ptr, i1}} {pair}, 0")
-    f.branch(f.let(f"extractvalue {{ptr, i1}} {pair}, 1"), "pushed", "push")
-    f.label("pushed")
-    f.do(f"call i64 @rt_add(ptr {f.load('ptr', '%exn', EXN.tag)}, i64 1)")
-    f.do(f"ret i64 {f.let(f'call i64 @rt_add(ptr {count}, i64 1)')}")
-    g = Function("void", "rt_hold_exception", "ptr %env, ptr %exn")
-    number = g.let("call i64 @rt_note_held(ptr %exn)")
-    g.branch(g.let(f"icmp ult i64 {number}, {g.let(f'load i64, ptr {limit}')}"), "done", "collect")
-    g.label("collect")
-    exn = g.let("ptrtoint ptr %exn to i64")
-    g.do(f"call i64 @rt_service(ptr %env, i64 {SERVICE['collect_exceptions']}, i64 {exn}, i64 0, i64 0)")
-    g.do("br label %done")
-    g.label("done")
-    g.do("ret void")
-    h = Function("i64", "rt_add", "ptr %word, i64 %n")
-    h.do(f"ret i64 {h.let('atomicrmw add ptr %word, i64 %n monotonic, align 8')}")
-    k = Function("ptr", "rt_frame", "")
-    k.do("%p = call ptr @llvm.frameaddress.p0(i32 0)")
-    k.do("ret ptr %p")
-    return str(f) + str(g) + str(h) + str(k)
-
-
 def other_type():
     """`rt_other_type(env, differs, actual, wanted)`: 1 if two types differ and the first is no subtype either."""
     f = Function("i64", "rt_other_type", "ptr %env, i64 %differs, i64 %actual, i64 %wanted")
@@ -379,6 +339,6 @@ def source(retry_signal, sample_signal, mem_offset, head):
                         sampling.source(sample_signal)))
     return "".join((DECLARATIONS, COLD, unwinding.source(), probes.source(), tiers.not_ready(), system_calls.source(),
                     threads.source(), handlers, check(),
-                    service(), exceptions(), hold_exception(), failures.source(), other_type(), boxing.integer(),
+                    service(), exceptions(), held.source(), failures.source(), other_type(), boxing.integer(),
                     counting.count_call(), bulk.source(),
                     link_functions(), relocate(), wide_division(), memory_object.source(mem_offset, head), pending.keep_error()))

@@ -2,6 +2,7 @@
 from pyjit_wasm.interp.interpreter import restore_handlers
 from pyjit_wasm.runtime import exceptions, trace
 from pyjit_wasm.runtime.collector import hold
+from pyjit_wasm.runtime.crossings import crossing
 from pyjit_wasm.runtime.exceptions import word
 from pyjit_wasm.runtime.layout import EXN, FRAME, UNWINDING
 from pyjit_wasm.runtime.services import provides
@@ -16,6 +17,11 @@ def unwind(unwinding, ip, _):
     """Where the exception goes on that the UNWINDING is about: the address of threaded code, its frame and instance in
     there; or 0 if no frame of this activation catches it. `ip`: the instruction that throws, or 0 if the
     callee has that the frame belongs to."""
+    with crossing:
+        return _unwind(unwinding, ip)
+
+
+def _unwind(unwinding, ip):
     fp, inst = word(unwinding + UNWINDING.fp).value, word(unwinding + UNWINDING.inst).value
     exn = word(unwinding + UNWINDING.exception).value
     while True:

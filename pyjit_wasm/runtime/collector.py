@@ -1,29 +1,30 @@
-"""Exceptions that wasm took references to are freed here, when there have been many.
+"""What wasm has references to is freed here, when there has been much of it: exceptions, and host functions that Python gave.
 
-The collection is conservative: any word on this thread's machine stack, in the used part of an exec_env's stack buffer,
-or in a table or global of that type counts as a reference if it looks like one. While other threads run wasm,
-nothing is freed.
+The collection is conservative: any word on this thread's machine stack, in an exec_env and the used part of its stack buffer,
+in a table, a global or an element segment counts as a reference if it looks like one. They are all looked at in one go,
+`rt_scan`, while which no other thread has the GIL. Nothing is freed while other threads run wasm, as their registers and stacks
+are not looked at, nor while references are on their way between Python and wasm (`runtime.crossings`).
 """
 import ctypes
 from array import array
 from collections import Counter
+from _thread import allocate_lock
 
 from pyjit_wasm import config
-from pyjit_wasm.runtime import exec_env, process
-from pyjit_wasm.runtime.exceptions import holders, kept_tags, payload, release, tag_of, word
-from pyjit_wasm.runtime.layout import EXN, RUNTIME
-from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.runtime import exec_env, holders, process
+from pyjit_wasm.runtime.exceptions import kept_tags, payload, release, tag_of, word
+from pyjit_wasm.runtime.layout import EXEC_ENV, EXN, RUNTIME, SCAN, TAG, THREAD
 
-process.put(RUNTIME.held_limit, config.HELD_EXCEPTIONS)
+_held = set()  # addresses of exceptions; what was noted since the last collection is in the list of native code
 # types of functions by the number of arguments; to make a type is slow, and CPython 3.12 dies where that has no memory
 _BY_COUNT = [ctypes.PYFUNCTYPE(*[ctypes.c_uint64] * (1 + count)) for count in range(3)]
-_held = set()  # addresses of what is held; what was noted since the last collection is in the list of native code
+_collecting = allocate_lock()
+_WORDS_FOR_ONE = 8      # a collection is worth looking at so many words for each exception that was noted
 
 
 def hold(exn):
     """Note that wasm has a reference to an exception."""
-    if _native(RUNTIME.note_held, exn) >= process.get(RUNTIME.held_limit):
-        collect_exceptions(exn)
+    _native(RUNTIME.note_held, exn)
 
 
 def _native(function, *arguments):
@@ -31,21 +32,36 @@ def _native(function, *arguments):
     return _BY_COUNT[len(arguments)](process.get(function))(*arguments)
 
 
-@provides
-def collect_exceptions(exn, *_):
-    """Free what is held and not referred to, except `exn`."""
-    exn &= 0xFFFFFFFFFFFFFFFF
+def collect(exn=0):
+    """Free what is held and not referred to, except the exception `exn` and what it refers to. It does nothing while it is
+    forbidden, or going on already (finalizers may call wasm)."""
+    if _collecting.acquire(False):
+        try:
+            passed = holders.take_passed()
+            try:
+                _collect(exn, passed)
+            finally:
+                holders.put_passed(passed)
+        finally:
+            _collecting.release()
+
+
+def _collect(exn, passed):
     alive = {exn, _take_list()}
-    if exec_env.in_other_threads():
-        alive |= _held
-    else:
-        for words in _roots():
-            alive.update(_held.intersection(words))
-        _add_payloads(alive)
-        _release_all(_held - alive)
-    process.put(RUNTIME.held_limit, max(config.HELD_EXCEPTIONS, 2 * len(alive)))
-    process.put(RUNTIME.held_count, len(alive))
-    return 0
+    found = _look_for(_held.union(*passed.values()))
+    if found is None:
+        process.put(RUNTIME.held_limit, max(config.HELD_EXCEPTIONS, 2 * process.get(RUNTIME.held_count)))
+        return
+    marked, words = found
+    alive |= marked & _held
+    alive.update(env.get(EXEC_ENV.exception) for env in exec_env.live())
+    marked |= _add_payloads(alive)
+    dead = _held - alive
+    functions = holders.forget(passed, marked)
+    kept = len(_held) - len(dead) + config.HOST_FUNCTION_WEIGHT * functions
+    process.put(RUNTIME.held_limit, max(config.HELD_EXCEPTIONS, 2 * kept, words // _WORDS_FOR_ONE))
+    process.put(RUNTIME.held_count, kept)
+    _release_all(dead)
 
 
 def _release_all(dead):
@@ -54,7 +70,7 @@ def _release_all(dead):
         _native(RUNTIME.add, tag, -count)
     for exn in dead:
         release(exn)
-    for tag in [tag for tag in kept_tags if not word(tag).value]:
+    for tag in [tag for tag in kept_tags if not word(tag + TAG.held).value]:
         del kept_tags[tag]
 
 
@@ -69,27 +85,45 @@ def _take_list():
     return first
 
 
-def _roots():
-    """Arrays of words that may be references."""
-    frame, end = process.used_stack()
-    yield _words(frame, end - frame)
-    for env in exec_env.live():
-        yield env.words()
-        yield _words(env.stack, env.top - env.stack)
-    for holder in list(holders):
-        yield holder.references()
+def _look_for(numbers):
+    """(those of `numbers` that are found where references can be, how many words were looked at), or None if it cannot be
+    done now."""
+    numbers, change = array("Q", sorted(numbers)), holders.last_change()
+    marks, thread = bytearray(len(numbers)), process.this_thread() or 0
+    places, envs = holders.all(), exec_env.live()   # so long they stay where they are
+    ranges, addresses = array("Q", _ranges(places, thread)), array("Q", [env.address for env in envs])
+    job = (ctypes.c_uint64 * (SCAN.size // 8))()
+    for offset, value in (
+            (SCAN.numbers, numbers.buffer_info()[0]), (SCAN.number_count, len(numbers)),
+            (SCAN.marks, ctypes.addressof(ctypes.c_char.from_buffer(marks)) if marks else 0),
+            (SCAN.ranges, ranges.buffer_info()[0]), (SCAN.range_count, len(ranges) // 2),
+            (SCAN.stack_end, process.used_stack()[1]),
+            (SCAN.envs, addresses.buffer_info()[0]), (SCAN.env_count, len(envs)), (SCAN.thread, thread)):
+        job[offset // 8] = value
+    if not _native(RUNTIME.scan, ctypes.addressof(job)) or holders.last_change() is not change:
+        return None
+    return {numbers[place] for place, mark in enumerate(marks) if mark}, sum(ranges[1::2]) - sum(ranges[::2]) >> 3
 
 
-def _words(address, size):
-    return array("Q", ctypes.string_at(address, size & ~7))
+def _ranges(places, thread):
+    """First and end, alternately, of memory that may hold references: `places`, and what this thread's values are in that do
+    not fit registers."""
+    if thread:
+        yield from (thread, thread + THREAD.size + 16 * config.MAX_VALUES)
+    for holder in places:
+        for first, count in holder.references():
+            yield from (first, first + 8 * count)
 
 
 def _add_payloads(alive):
-    """What the payloads of living exceptions refer to is alive."""
-    waiting = [exn for exn in alive if exn]
+    """What the payloads of living exceptions refer to is alive; all words in there."""
+    waiting, seen = [exn for exn in alive if exn], set()
     while waiting:
         exn = waiting.pop()
         tag = tag_of(exn)
-        fresh = _held.intersection(payload(exn, tag.slots if tag else 0)) - alive
+        words = set(payload(exn, tag.slots if tag else 0))
+        fresh = _held.intersection(words) - alive
+        seen |= words
         alive |= fresh
         waiting += fresh
+    return seen

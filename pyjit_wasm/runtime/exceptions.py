@@ -5,34 +5,26 @@ it, and its payload in frame slots. `catch` without a reference frees what nobod
 function raised travels as one of the tag PYTHON, which only `catch_all` catches.
 """
 import ctypes
-import weakref
+from functools import partial
 
 from pyjit_wasm.runtime import freed, libc
-from pyjit_wasm.runtime.layout import EXN, HELD, KEEPS_PYTHON
+from pyjit_wasm.runtime.layout import EXN, HELD, KEEPS_PYTHON, TAG
+from pyjit_wasm.runtime.lease import Lease
 from pyjit_wasm.runtime.services import provides
 from pyjit_wasm.types import slots
 
-
-
-tags = weakref.WeakValueDictionary()  # by address
-kept_tags = {}  # those that only exceptions may refer to
-holders = weakref.WeakSet()  # tables and globals of references to exceptions; `references()` gives those
+kept_tags = {}  # TagInsts that only exceptions may refer to, by address
 
 
 class TagInst:
-    """A tag instance (spec 4.2.11) of `type` (TagType): its identity is its `address`. `passed`: the functions that Python
-    put into payloads."""
+    """A tag instance (spec 4.2.11) of `type` (TagType): its identity is its `address`, that of a TAG. `passed`: the functions
+    that Python put into payloads; `keepers`: the instances that may find functions there. While exceptions are held, the address has a TagInst, of which there may be another one later."""
 
-    def __init__(self, type):
-        self.type, self.public, self.passed = type, None, {}
-        self._word = freed.words(1)
-        self.address = ctypes.addressof(self._word)
-        tags[self.address] = self
-
-    def __del__(self):
-        """Its word counts the exceptions of this tag that wasm has references to."""
-        if word(self.address).value:
-            kept_tags[self.address] = self
+    def __init__(self, type, address=None):
+        self.type, self.public, self.passed, self.keepers = type, None, {}, []
+        place = libc.zeroed(TAG.size) if address is None else address
+        self.address = Lease(place, partial(_without_instance, place, type))
+        word(place + TAG.object).value = id(self)
 
     @property
     def slots(self):
@@ -44,19 +36,21 @@ class TagInst:
         return self.type
 
 
+def _without_instance(place, type):
+    """A TagInst has gone, which nothing referred to but exceptions, perhaps."""
+    if word(place + TAG.held).value:
+        kept_tags[place] = TagInst(type, place)
+    else:
+        freed.heap(place)
+
+
 def tag_of(exn):
     """The TagInst of an exception; None for one of PYTHON."""
     address = word(exn + EXN.tag).value
-    return tags.get(address) or kept_tags.get(address)
+    return None if address == PYTHON else ctypes.cast(word(address + TAG.object).value, ctypes.py_object).value
 
 
-def note_holder(inst, reftype):
-    """A table or global may hold references of that type."""
-    if reftype.heap in ("exn", "noexn"):
-        holders.add(inst)
-
-
-_python_tag = libc.permanent(ctypes.create_string_buffer(8))
+_python_tag = libc.permanent(ctypes.create_string_buffer(TAG.size))
 PYTHON = ctypes.addressof(_python_tag)
 
 
@@ -70,12 +64,12 @@ def word(address):
     return ctypes.c_uint64.from_address(address)
 
 
-errors = {}  # the WasmExceptions that host functions raised, by address
+errors = {}  # the WasmExceptions that host functions raised, and their TagInsts, by address
 
 
 def new(tag, words, error=None):
-    """Address of a new exception of the tag at `tag` with payload `words`, which stands for the WasmException `error` or, with
-    the tag PYTHON, for another one."""
+    """Address of a new exception of the tag at `tag` with payload `words`, which stands for `error`, a WasmException and its
+    TagInst, or, with the tag PYTHON, for another one."""
     exn = libc.allocate(EXN.size + 8 * len(words))
     word(exn + EXN.tag).value, word(exn + EXN.held).value = tag, KEEPS_PYTHON
     if error is not None:

@@ -5,7 +5,7 @@ import weakref
 from pyjit_wasm import config
 from pyjit_wasm.errors import Exhaustion, InUseError, Trap, WasiExit
 from pyjit_wasm.opcodes import TRAPS
-from pyjit_wasm.runtime import freed, libc, process, trace, tracebacks
+from pyjit_wasm.runtime import freed, holders, libc, process, trace, tracebacks
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
 from pyjit_wasm.runtime.services import provides
 
@@ -35,6 +35,7 @@ class ExecEnv:
                               (EXEC_ENV.owner, self._owner)):
             self.put(offset, value)
         _by_address[self.address] = self
+        holders.changed()
 
     stack = property(lambda self: self._words[EXEC_ENV.stack // 8])
     top = property(lambda self: self._words[EXEC_ENV.top // 8])

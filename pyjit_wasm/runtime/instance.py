@@ -5,7 +5,7 @@ import weakref
 
 from pyjit_wasm.binary.bulk import Datas, FunctionReferences
 from pyjit_wasm.errors import Trap, UnsupportedError
-from pyjit_wasm.runtime import freed, ownership, sharing
+from pyjit_wasm.runtime import freed, holders, ownership, sharing
 from pyjit_wasm.runtime.exec_env import ExecEnv
 from pyjit_wasm.runtime.exceptions import TagInst
 from pyjit_wasm.runtime.layout import INSTANCE_OBJECT, INSTANCE_STATUS, SPAN
@@ -147,6 +147,7 @@ class ModuleInstance:
             if elem.mode == "passive" and items:
                 array = freed.words(len(items), *items)
                 self._elems.append(array)
+                holders.add(self)
                 self._span(offset, ctypes.addressof(array), len(items))
         bulk = isinstance(module.datas, Datas)
         for index in module.datas.passive() if bulk else range(len(module.datas)):
@@ -165,6 +166,10 @@ class ModuleInstance:
         if isinstance(inits, FunctionReferences):
             return [self.func_address(index) for index in inits.indices]
         return [self._evaluate(init) for init in inits]
+
+    def references(self):
+        """Where they are in element segments: (address, number of words) of each place."""
+        return [(ctypes.addressof(array), len(array)) for array in self._elems]
 
     def _span(self, offset, base, length):
         self._put(offset + SPAN.base, base)

@@ -113,6 +113,7 @@ DIRECT = Struct(
 
 MEM = Struct("base", "bytes", "max_pages", "guarded", "shared", "object")
 TABLE = Struct("elems", "length", "max", "object")
+TAG = Struct("held", "object")  # how many exceptions of it are held, the TagInst
 EXN = Struct("tag", "held", "next")  # the payload follows; `next` of those that are held
 HELD, KEEPS_PYTHON = 1, 2    # `held`: wasm has a reference to it; freeing it takes Python
 SPAN = Struct("base", "length")  # data and element segments: length in bytes, in elements
@@ -139,9 +140,12 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
                  "held",           # EXNs that native code has noted as held: a list by `next`,
                  "held_count",     # how many since the last collection,
                  "held_limit",     # after how many the next is due
+                 "crossings",      # where the number of entries is that have references on their way (runtime.crossings),
+                 "open_crossings",  # and the number of Python functions
                  "frame",          # functions: `rt_frame`,
                  "note_held",      # `rt_note_held`,
                  "add",            # `rt_add`,
+                 "scan",           # `rt_scan`,
                  "stack",          # `rt_stack`
                  "thread_begins",  # `rt_thread_begins`,
                  "reach",          # `rt_reach`,
@@ -150,6 +154,11 @@ RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_
                  "session",        # during which samples are taken, 0: none are,
                  "sample_python",  # whether with Python stacks,
                  "python_looks")   # and whether Python's handler of their signal is there
+
+# What `rt_scan` looks for, and where: `numbers`, ascending, and a byte of `marks` for each that is found; `ranges` of words
+# (first, end), EXEC_ENVs at `envs` with what is used of their stack buffers, and this thread's machine stack up to `stack_end`.
+# An EXEC_ENV that another thread than `thread` runs forbids it, and so do crossings.
+SCAN = Struct("numbers", "number_count", "marks", "ranges", "range_count", "stack_end", "envs", "env_count", "thread")
 
 # Where a thread's samples go: its native id, words written and read so far, samples lost; the samples follow
 RING = Struct("thread", "head", "tail", "lost")

@@ -8,11 +8,10 @@ import struct
 import weakref
 
 from pyjit_wasm import config
-from pyjit_wasm.runtime import freed, libc, reservations, waiting
-from pyjit_wasm.runtime.exceptions import note_holder
+from pyjit_wasm.runtime import freed, holders, libc, reservations, waiting
 from pyjit_wasm.runtime.layout import FUNC, MEM, TABLE
 from pyjit_wasm.runtime.services import provides
-from pyjit_wasm.types import I32, Limits, MemType, RefType, TableType
+from pyjit_wasm.types import I32, Limits, MemType, TableType
 
 _PAGE = config.PAGE
 _MACHINE_PAGE = libc.MACHINE_PAGE
@@ -99,7 +98,7 @@ class TableInst(_Owner):
         if self.grow(type.limits.min, init) < 0:
             self.base = self._growth = None     # given back at once, whoever keeps the exception
             raise MemoryError(f"cannot allocate a table of {type.limits.min} elements")
-        note_holder(self, type.elem)
+        holders.note(self, type.elem)
 
     @property
     def length(self):
@@ -110,6 +109,7 @@ class TableInst(_Owner):
         def resize(before, after):
             self.fill(before, after - before, init)
             self.put(TABLE.length, after)
+            holders.changed()
 
         return self._growth.grow(count, lambda: self.length, resize)
 
@@ -126,8 +126,8 @@ class TableInst(_Owner):
             done += part
 
     def references(self):
-        """All elements, as numbers."""
-        return (ctypes.c_uint64 * self.length).from_address(self.base)
+        """Where they are: (address, number of words) of each place."""
+        return ((self.base, self.length),)
 
     def read(self, index):
         return ctypes.c_uint64.from_address(self.base + 8 * index).value
@@ -151,11 +151,11 @@ class GlobalInst:
         self.owner = owner or freed.words(2)
         self.address = address or ctypes.addressof(self.owner)
         self.cell = (ctypes.c_uint64 * 2).from_address(self.address)
-        if isinstance(type.valtype, RefType):
-            note_holder(self, type.valtype)
+        holders.note(self, type.valtype)
 
     def references(self):
-        return (self.bits,)
+        """As of a table."""
+        return ((self.address, 1),)
 
     @property
     def bits(self):
@@ -192,19 +192,26 @@ _no_instance = libc.permanent(ctypes.create_string_buffer(64))
 _FUNC = struct.Struct("<" + "Q" * (FUNC.size // 8))
 
 
-host_functions = weakref.WeakValueDictionary()     # by the address of their FUNC
+host_functions = weakref.WeakValueDictionary()     # by the address of their FUNC, for addresses that may be old
+
+
+def host_of(func):
+    """The HostFunc of the FUNC at an address that is known to be alive, or None. Finalizers have no weak references."""
+    return _object(_word(func, -8)) if _word(func, FUNC.inst) == ctypes.addressof(_no_instance) else None
 
 
 class HostFunc(_Owner):
     """A function instance made from something outside: `host` is the address called, `keep` whatever
     must live as long (a Python callable, a C function pointer object), `python` which of the two, `passed` the functions
-    that it returned. `importer`: weak reference to the ModuleInstance it was made for, None if it was made for none.
+    that it returned, `keepers` the instances that may use them. `importer`: weak reference to the ModuleInstance it was made for, None if it was made for none.
     `layout`: FUNC, or a struct that begins with it."""
 
     def __init__(self, deftype, entry, ip, host, keep, python, layout=FUNC):
-        super().__init__(layout)
+        block = freed.words(1 + layout.size // 8, id(self))     # in front of the struct: this object
+        self.words = (ctypes.c_uint64 * (layout.size // 8)).from_buffer(block, 8)
+        self.address = ctypes.addressof(self.words)
         self.deftype, self.keep, self.python, self.public, self.importer = deftype, keep, python, None, None
-        self.passed = {}
+        self.passed, self.keepers = {}, []
         _FUNC.pack_into(self.words, 0, entry, ip, ctypes.addressof(_no_instance), deftype.id, 1 << 62, host, 0, 0)
         host_functions[self.address] = self
 
