@@ -1,6 +1,7 @@
 """The signal handlers, as IR: faults of guest code become traps, Ctrl-C reaches guest code anywhere."""
 from pyjit_wasm.codegen.system_calls import if_waiting
 from pyjit_wasm.codegen.text import Function
+from pyjit_wasm.codegen.threads import send
 from pyjit_wasm.config import SIGNAL_STACK, SIGNAL_STACK_GUARD
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, RUNTIME, THREAD
@@ -11,7 +12,9 @@ REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
 SIGINFO_CODE, _SIGINFO_ADDRESS = 8, 16
 _SA_FLAGS, _SA_SIGINFO = 136, 4
 _SS_DISABLE = 2
-SIGINT = 2
+_SI_TIMER, _SIG_SETMASK = -2, 2
+_SIGNAL_MASK = 296      # in ucontext_t: the mask that is in force when the handler has returned
+_ACTION_SIZE = 152      # of struct sigaction in C
 OUT_OF_BOUNDS = TRAP_CODE["out of bounds memory access"]
 _TRIES = 20     # a millisecond apart
 _BELOW = 1 << 16    # bytes below the stack pointer at which guest code may touch the stack next
@@ -38,9 +41,10 @@ def redirect(f, context, target, arguments, pushed):
     f.do("ret void")
 
 
-def _chain(f, old, signal, info, context):
-    """Hand the signal on to the action saved in runtime word `old`."""
-    action = f.load("ptr", "@runtime", old)
+def _chain(f, signal, info, context):
+    """Hand the signal on to the action that was installed before."""
+    place = f.let(f"mul i64 {f.let(f'zext i32 {signal} to i64')}, {_ACTION_SIZE}")
+    action = f.at(f.load("ptr", "@runtime", RUNTIME.actions), place)
     handler = f.load("ptr", action)
     f.branch(f.let(f"icmp ule ptr {handler}, inttoptr (i64 1 to ptr)"), "default", "call")
     f.label("default")
@@ -141,9 +145,7 @@ def fault_handler():
     f.label("overflow")
     _trap_on_this_stack(f, env, pc)
     f.label("foreign")
-    is_bus = f.let("icmp eq i32 %signal, 7")
-    old = f.let(f"select i1 {is_bus}, i64 {RUNTIME.old_bus}, i64 {RUNTIME.old_segv}")
-    _chain(f, old, "%signal", "%info", "%context")
+    _chain(f, "%signal", "%info", "%context")
     f.do("ret void")
     return str(f)
 
@@ -176,29 +178,32 @@ def _if_requested(f, thread, then, otherwise):
 
 
 def interrupt_handler(retry_signal):
-    """SIGINT, and the retry signal, which the retry timer sends and who requests an interrupt of an exec_env: run Python's
-    signal handlers in the middle of guest code, look for a request, and unwind if that raises. A system call that
-    generated code waits in is given up. Elsewhere in a running exec_env: try again in a millisecond. Where Python runs it will
-    look by itself, unless it is just about to enter guest code: a few more tries see to that."""
+    """A signal that Python has a handler for, and the retry signal, which the retry timer sends and who requests an interrupt
+    of an exec_env: run Python's signal handlers in the middle of guest code, look for a request, and unwind if that raises. A
+    system call that generated code waits in is given up. Elsewhere in a running exec_env: try again in a millisecond. Where
+    Python runs it will look by itself, unless it is just about to enter guest code: a few more tries see to that. Python's
+    handlers run in the main thread, so another one that got the signal sends it there."""
     f = Function("void", "rt_on_interrupt", "i32 %signal, ptr %info, ptr %context")
-    f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "tell", "chained")
+    retries = f.let(f"icmp eq i32 %signal, {retry_signal}")
+    f.branch(retries, "chained", "tell")
     f.label("tell")
-    _chain(f, RUNTIME.old_int, "%signal", "%info", "%context")
-    main = f.load("i64", "@runtime", RUNTIME.main_thread)
+    _chain(f, "%signal", "%info", "%context")
     known = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
+    main = f.load("i64", "@runtime", RUNTIME.main_thread)
     f.branch(f.let(f"icmp eq i64 {f.let('call i64 @pthread_self()')}, {main}"), "here", "elsewhere")
     f.label("elsewhere")
-    f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "not_me", "perhaps")
+    f.branch(retries, "perhaps", "not_me")
     f.label("perhaps")
-    _if_requested(f, known, "here", "not_me")
+    _if_requested(f, known, "here", "done")
     f.label("not_me")
-    f.do(f"call i32 @pthread_kill(i64 {main}, i32 {retry_signal})")
+    send(f, f.load("i64", "@runtime", RUNTIME.main_id), retry_signal)
     f.do("ret void")
     f.label("here")
     f.branch(f.let(f"icmp eq ptr {known}, null"), "done", "mine")
     f.label("mine")
     left = f.load("i64", known, THREAD.tries)
-    fresh = f.let(f"icmp eq i32 %signal, {SIGINT}")
+    fresh = f.let(f"icmp ne i32 {f.load('i32', '%info', SIGINFO_CODE)}, {_SI_TIMER}")
+    fresh = f.let(f"or i1 {fresh}, {f.let(f'xor i1 {retries}, true')}")
     f.store("i64", f.let(f"select i1 {fresh}, i64 {_TRIES}, i64 {left}"), known, THREAD.tries)
     thread, env = _running(f, "perhaps_soon")
     tstate = f.load("ptr", env, EXEC_ENV.tstate)
@@ -221,6 +226,8 @@ def interrupt_handler(retry_signal):
     # frames of the interpreter may be anywhere above env.top: this exec_env must not be entered now
     owner = f.load("ptr", env, EXEC_ENV.owner)
     f.store("i64", "1", owner)
+    # what Python starts now is not to inherit that this signal is blocked, and others of it may come
+    f.do(f"call i32 @pthread_sigmask(i32 {_SIG_SETMASK}, ptr {f.at('%context', _SIGNAL_MASK)}, ptr null)")
     raised = f.let("call i32 @rt_check(ptr " + env + ")")
     f.store("ptr", thread, owner)
     f.branch(f.let(f"icmp eq i32 {raised}, 0"), "resume", "raise")

@@ -16,7 +16,7 @@ declare i32 @_setjmp(ptr) returns_twice nounwind
 declare void @longjmp(ptr, i32) noreturn nounwind
 declare ptr @pthread_getspecific(i32) nounwind
 declare i64 @pthread_self() nounwind
-declare i32 @pthread_kill(i64, i32) nounwind
+declare i32 @pthread_sigmask(i32, ptr, ptr) nounwind
 declare i32 @sigaction(i32, ptr, ptr) nounwind
 declare i32 @raise(i32) nounwind
 declare i32 @sigaltstack(ptr, ptr) nounwind

@@ -131,6 +131,7 @@ def _after_fork():
     """Only this thread is there, and has another native id."""
     ctypes.memset(_threads, 0, ctypes.sizeof(_threads))
     put(RUNTIME.main_thread, get_ident())
+    put(RUNTIME.main_id, get_native_id())
     thread = this_thread()
     if thread:
         _adopt(thread)
@@ -172,6 +173,7 @@ def _describe():
     put(RUNTIME.service, id(libc.permanent(serve)))
     threading = sys.modules.get("threading")  # not imported: no other thread yet
     put(RUNTIME.main_thread, threading.main_thread().ident if threading else get_ident())
+    put(RUNTIME.main_id, threading.main_thread().native_id if threading else get_native_id())
 
 
 _describe()
