@@ -2,13 +2,15 @@
 from pyjit_wasm.codegen.system_calls import if_waiting
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.codegen.threads import send
-from pyjit_wasm.config import SIGNAL_STACK, SIGNAL_STACK_GUARD
+from pyjit_wasm.codegen.unwinding import walk_from
+from pyjit_wasm.config import MAX_TRACE, SIGNAL_STACK, SIGNAL_STACK_GUARD
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, RUNTIME, THREAD
 
 # ucontext_t on x86-64 Linux: the registers start at byte 40
 REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
     "r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip".split())}
+INTERRUPTED = "rip", "rsp", "rbp", "r12", "r13"     # what walks begin with: the last two are the interpreter's
 SIGINFO_CODE, _SIGINFO_ADDRESS = 8, 16
 _SA_FLAGS, _SA_SIGINFO = 136, 4
 _SS_DISABLE = 2
@@ -89,6 +91,48 @@ def in_interpreter(f, address):
     for low, high in _HANDLERS:
         found = f.let(f"or i1 {found}, {in_range(f, address, low, high)}")
     return found
+
+
+# code of a function whose frame is not there yet, or no more: its first bytes as an integer, their mask, where the return
+# address is from the stack pointer on
+_FRAMELESS = ((0x55, 0xFF, 0), (0xE58948, 0xFFFFFF, 8), (0xC3, 0xFF, 0))     # push rbp; mov rbp, rsp; ret
+
+
+def _without_frame(f, pc, rsp):
+    """(i1: the function at `pc` has no frame now, its return address if so)."""
+    code, frameless, caller = f.load("i32", pc), "false", "null"
+    for first, mask, place in _FRAMELESS:
+        like = f.let(f"icmp eq i32 {f.let(f'and i32 {code}, {mask}')}, {first}")
+        frameless = f.let(f"or i1 {frameless}, {like}")
+        caller = f.let(f"select i1 {like}, ptr {f.load('ptr', rsp, place)}, ptr {caller}")
+    return frameless, caller
+
+
+def walk_interrupted(f, env, to, limit, registers, done):
+    """Emit: write the stack of guest code that a signal has interrupted to `to`, `limit` words at most, and branch to `done` from
+    the blocks `interpreted` and `native`: how many there are then, in each. `registers`: rip, rsp, rbp, ip and fp."""
+    pc, rsp, rbp, ip, ifp = registers
+    f.branch(in_interpreter(f, f.let(f"ptrtoint ptr {pc} to i64")), "interpreted", "native")
+    f.label("interpreted")
+    f.store("ptr", ip, to)
+    interpreted = walk_from(f, env, None, to, 1, limit, rsp, "null", ifp, "true")
+    f.do(f"br label %{done}")
+    f.label("native")
+    behind = f.at(pc, 1)  # walks look up return addresses less one
+    f.store("ptr", behind, to)
+    frameless, caller = _without_frame(f, pc, rsp)
+    start, first = f.let(f"zext i1 {frameless} to i64"), f.let(f"select i1 {frameless}, ptr {caller}, ptr {behind}")
+    native = walk_from(f, env, None, to, start, limit, rsp, first, rbp, "false")
+    f.do(f"br label %{done}")
+    return interpreted, native
+
+
+def _note_stack(f, env):
+    """Write that stack to EXEC_ENV.trace, for `rt_fail_traced`."""
+    to, registers = f.load("ptr", env, EXEC_ENV.trace), [f.load("ptr", "%context", REGISTERS[r]) for r in INTERRUPTED]
+    interpreted, native = walk_interrupted(f, env, to, MAX_TRACE, registers, "noted")
+    f.label("noted")
+    f.store("i64", f.let(f"phi i64 [ {interpreted}, %interpreted ], [ {native}, %native ]"), env, EXEC_ENV.trace_len)
 
 
 def _trap_on_this_stack(f, env, pc):
@@ -235,7 +279,8 @@ def interrupt_handler(retry_signal):
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)
     f.do("br label %done")
     f.label("raise")
-    redirect(f, "%context", "rt_unwind", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
+    _note_stack(f, env)
+    redirect(f, "%context", "rt_fail_traced", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
     f.label("later")
     f.store("i64", "1", thread, THREAD.interrupted)
     f.do("br label %retry")

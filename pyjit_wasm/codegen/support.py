@@ -178,7 +178,7 @@ def service():
     f.do(f"ret i64 {value}")
     f.label("raised")
     come_back(f, thread)
-    f.do("call void @rt_unwind(ptr %env)")
+    f.do("call void @rt_fail(ptr %env)")
     f.do("unreachable")
     g = Function("ptr", "rt_raise", "i64 %which, i64 %a, i64 %b")
     boxed = [g.let(f"call ptr @PyLong_FromLongLong(i64 {v})") for v in ("%which", "%a", "%b", "0")]
