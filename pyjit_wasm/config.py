@@ -10,6 +10,7 @@ NATIVE_STACK_RESERVE = 256 << 10        # machine stack left for host code below
 STACK_PROBE = 1 << 10                   # frames from this size on are checked when they are made
 SMALLEST_STACK = 32 << 10               # machine stack of a thread that may run wasm
 SMALL_STACK = 256 << 10                 # on smaller ones no modules are imported
+RANGES = 1 << 18                        # memories with guard pages that there can be: address space has room for fewer
 SIGNAL_STACK = 128 << 10                # of a thread that runs wasm, for handlers of faults,
 SIGNAL_STACK_GUARD = 4 << 10            # and inaccessible bytes below it
 NATIVE_STACK_LIMIT = 64 << 20           # at most so much machine stack is used by guest code

@@ -152,8 +152,9 @@ class InUseError(WasmError, RuntimeError):
     """An instance or exec_env is running in another thread."""
 
 
-class Interrupted(WasmError):
-    """Another thread interrupted the call (`ExecEnv.interrupt`, `Instance.interrupt`)."""
+class Interrupted(_Traced):
+    """Another thread interrupted the call (`ExecEnv.interrupt`, `Instance.interrupt`). `.frames`: the wasm call stack, as of
+    a trap; without the innermost function where that was in a bulk operation or had not begun."""
 
 
 class WasiExit(WasmError):

@@ -1,13 +1,17 @@
 """Threads with room on their machine stacks, however small a program makes those of its own (`threading.stack_size`).
 
-This package imports modules when they are first needed, and that takes up to 60 KiB: it is left to another thread.
+This package imports modules when they are first needed, and that takes up to 60 KiB: it is left to another thread. A signal
+handler in Python may use this package in the middle of an import by its own thread, where modules are incomplete: where there are
+handlers, everything is imported at once, in another thread too, for which imports in handlers wait.
 """
+import _signal
 import _thread
 import os
 import sys
 from importlib import import_module
 
 _PACKAGES = ("runtime", "source", "codegen", "interp", "tiering", "binary", "valid", "valid.bulk", "text", "frames")
+_SAMPLES = f"{__package__}.runtime.samples"    # has a handler that does not
 _STACK = 16 << 20    # bytes
 _done = False
 
@@ -22,7 +26,7 @@ def start(start_thread):
 
 
 def load(name):
-    """The module of that name in this package; only the process's first thread imports it itself."""
+    """The module of that name in this package; only the process's first thread imports it itself, without signal handlers."""
     name = f"{__package__}.{name}"
     if name not in sys.modules and wanted() and possible():
         _elsewhere(lambda: import_module(name))
@@ -31,7 +35,13 @@ def load(name):
 
 def wanted():
     """Whether modules may have to be imported yet, and not by the process's first thread."""
-    return not _done and _thread.get_native_id() != os.getpid()
+    return not _done and (_thread.get_native_id() != os.getpid() or handlers())
+
+
+def handlers():
+    """Whether Python has handlers of signals that may use this package: others than its own."""
+    return any(callable(handler) and handler is not _signal.default_int_handler and getattr(handler, "__module__", None) != _SAMPLES
+               for handler in map(_signal.getsignal, range(1, _signal.NSIG)))
 
 
 def possible():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from _thread import allocate_lock
 
 from pyjit_wasm.config import LIMITS
 
@@ -218,7 +217,7 @@ class _Group:
 _ids = itertools.count(1)
 _groups = weakref.WeakValueDictionary()
 _by_id = weakref.WeakValueDictionary()
-_lock = allocate_lock()
+_making = {}    # groups that somebody is making known
 
 
 def _resolved(comp, types):
@@ -250,20 +249,32 @@ def canonical_group(subtypes):
     """The DefTypes of a recursive group given as a tuple of SubType whose references into the group
     are RecRef and whose references outside are DefType (spec 3.3.11, type equivalence)."""
     key = tuple(subtypes)
-    with _lock:
-        group = _groups.get(key)
-        if group is None:
-            group = _Group()
-            group.key = key
-            types = [DefType() for _ in key]
-            for index, (deftype, sub) in enumerate(zip(types, key, strict=True)):
-                deftype.id, deftype.group, deftype.index = next(_ids), group, index
-                _by_id[deftype.id] = deftype
-                deftype.final, deftype.comp = sub.final, _resolved(sub.comp, types)
-                deftype.supers = tuple([types[s.index] if isinstance(s, RecRef) else s for s in sub.supers])
-            group.types = tuple(types)
-            _groups[key] = group
+    group = _groups.get(key) or _publish(_new_group(key))
     return group.types
+
+
+def _new_group(key):
+    group = _Group()
+    group.key = key
+    types = [DefType() for _ in key]
+    for index, (deftype, sub) in enumerate(zip(types, key, strict=True)):
+        deftype.id, deftype.group, deftype.index = next(_ids), group, index
+        _by_id[deftype.id] = deftype
+        deftype.final, deftype.comp = sub.final, _resolved(sub.comp, types)
+        deftype.supers = tuple([types[s.index] if isinstance(s, RecRef) else s for s in sub.supers])
+    group.types = tuple(types)
+    return group
+
+
+def _publish(made):
+    """The one group of that key. There is no lock, because signal handlers come here: who finds that others are making the same
+    one known helps them first. What is known already was made known before `made` was found to be the first."""
+    group = _making.setdefault(made.key, made)
+    known = _groups.get(made.key)
+    if known is None:
+        known = _groups[made.key] = group
+    _making.pop(made.key, None)
+    return known
 
 
 def by_id(number):

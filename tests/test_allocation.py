@@ -319,7 +319,7 @@ def test_a_worker_process_without_room(child):
 
 def test_the_code_arena_gives_back_what_it_could_not_use(monkeypatch):
     region = arena.host
-    before, free = region.used, list(region._free)
+    before, free = region.used, dict(region._free)
 
     def refuse(address, size, protection):
         raise MemoryError("cannot commit")

@@ -1,11 +1,15 @@
 """An interrupt is for the call that runs when it is asked for, whose thread may end at any moment. First uses in any thread."""
 import asyncio
+import os
+import signal
 import threading
 import time
+import traceback
 
 import pytest
 
 import pyjit_wasm as wasm
+from pyjit_wasm.runtime import services
 
 CALLS_HOST = '(module (import "m" "h" (func $h)) (func (export "f") (call $h)) (func (export "g") (call $h)))'
 
@@ -111,6 +115,75 @@ def test_interrupts_hit_the_call_that_ran(load):
         time.sleep(0.001)
     thread.join()
     assert not late
+
+
+SPIN = """(module (import "m" "begin" (func $begin)) (memory 1)
+  (func $inner (call $begin)
+    (loop $l (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1))) (br $l)))
+  (func $outer (export "f") (call $inner)))"""
+
+
+class Begin:
+    """The host function that `SPIN` calls when everything is ready; soon after that `then` is called."""
+
+    def __call__(self):
+        threading.Timer(0.1, self.then).start()
+
+
+@pytest.fixture
+def begin():
+    return Begin()
+
+
+class Stop(Exception):
+    pass
+
+
+def stop(*_):
+    raise Stop
+
+
+def names(error):
+    """Of the entries of a traceback, outermost first, those of wasm."""
+    return [entry.name for entry in traceback.extract_tb(error.__traceback__) if entry.filename.startswith("wasm://")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM, None])
+def test_what_interrupts_has_frames(load, begin, number):
+    """KeyboardInterrupt, what a handler raises, and Interrupted."""
+    inst = load(SPIN, {"m": {"begin": begin}})
+    wanted = {signal.SIGINT: KeyboardInterrupt, signal.SIGALRM: Stop, None: wasm.Interrupted}[number]
+    begin.then = inst.interrupt if number is None else lambda: os.kill(os.getpid(), number)
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        for _ in range(2):
+            with pytest.raises(wanted) as caught:
+                inst.exports.f()
+            assert names(caught.value) == ["outer", "inner"]
+            if number is None:
+                assert [frame.name for frame in caught.value.frames] == ["inner", "outer"]
+                assert all(entry.filename != services.__file__ for entry in traceback.extract_tb(caught.value.__traceback__))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_trap_that_interrupts_has_frames(load, begin):
+    inst, trap = load(SPIN, {"m": {"begin": begin}}), wasm.Trap("out of time")
+    begin.then = lambda: inst.interrupt(trap)
+    with pytest.raises(wasm.Trap) as caught:
+        inst.exports.f()
+    assert caught.value is trap and [frame.name for frame in trap.frames] == ["inner", "outer"]
+
+
+def test_frames_across_a_host_function(load, begin):
+    """The traceback has all stacks, `frames` the innermost one, as those of traps."""
+    inner = load(SPIN, {"m": {"begin": begin}})
+    outer = load('(module (import "m" "h" (func $h)) (func $first (export "f") (call $h)))', {"m": {"h": lambda: inner.exports.f()}})
+    begin.then = outer.interrupt
+    with pytest.raises(wasm.Interrupted) as caught:
+        outer.exports.f()
+    assert names(caught.value) == ["first", "outer", "inner"]
+    assert [frame.name for frame in caught.value.frames] == ["inner", "outer"]
 
 
 def test_threads_end_while_others_interrupt_and_look(child, mode):

@@ -29,7 +29,7 @@ look:
   %fine = icmp eq i32 %raised, 0
   br i1 %fine, label %resume, label %unwind
 unwind:
-  call void @rt_unwind(ptr %env)
+  call void @rt_fail(ptr %env)
   unreachable
 resume:
   %again = call ptr @PyEval_SaveThread()

@@ -30,13 +30,17 @@ def set_error():
 
 
 def fail():
-    """`rt_fail(env)`: a host function has raised a Python exception. With the GIL: note the wasm frames in its traceback, then
-    unwind. Its caller is the host function's trampoline."""
-    f = Function("void", "rt_fail", "ptr %env", f"noreturn {FRAMED}")
+    """`rt_fail(env)`: what guest code has called has raised a Python exception. With the GIL: note the wasm frames in its
+    traceback, then unwind. Its caller is that trampoline or routine. `rt_fail_traced(env)`: the same with the frames in
+    EXEC_ENV.trace."""
+    g = Function("void", "rt_fail", "ptr %env", f"noreturn {FRAMED}")
+    pc, frame = g.let("call ptr @llvm.returnaddress(i32 0)"), g.let("call ptr @llvm.frameaddress.p0(i32 0)")
+    g.do(f"call void @rt_trace(ptr %env, i64 0, ptr {pc}, ptr {g.load('ptr', frame)}, i1 false)")
+    g.do("call void @rt_fail_traced(ptr %env)")
+    g.do("unreachable")
+    f = Function("void", "rt_fail_traced", "ptr %env", f"noreturn {FRAMED}")
     error = f.let("alloca [3 x ptr]")
     where = f"ptr {error}, ptr {f.at(error, 8)}, ptr {f.at(error, 16)}"
-    pc, frame = f.let("call ptr @llvm.returnaddress(i32 0)"), f.let("call ptr @llvm.frameaddress.p0(i32 0)")
-    f.do(f"call void @rt_trace(ptr %env, i64 0, ptr {pc}, ptr {f.load('ptr', frame)}, i1 false)")
     f.do(f"call void @PyErr_Fetch({where})")
     f.do(f"call void @PyErr_NormalizeException({where})")
     type, value, traceback = (f.load("ptr", error, 8 * i) for i in range(3))
@@ -70,7 +74,7 @@ def fail():
     f.label("unwind")
     f.do("call void @rt_unwind(ptr %env)")
     f.do("unreachable")
-    return str(f)
+    return str(g) + str(f)
 
 
 def note_callers(f, exn):

@@ -4,22 +4,19 @@ A sample goes into a ring that the thread claims when it takes its first one in 
 Nothing here is called unless somebody samples.
 """
 from pyjit_wasm import config
-from pyjit_wasm.codegen.signal_handlers import REGISTERS, SIGINFO_CODE, in_interpreter, in_range, redirect
+from pyjit_wasm.codegen.signal_handlers import INTERRUPTED, REGISTERS, SIGINFO_CODE, in_range, redirect, walk_interrupted
 from pyjit_wasm.codegen.text import Function
 from pyjit_wasm.codegen.unwinding import walk_from
 from pyjit_wasm.runtime.layout import EXEC_ENV, RING, RUNTIME, SAMPLE, SAMPLED, SERVICE, THREAD
 
 _CLOCK_MONOTONIC = 1
-# code of a function whose frame is not there yet, or no more: its first bytes as an integer, their mask, where the return
-# address is from the stack pointer on
-_FRAMELESS = ((0x55, 0xFF, 0), (0xE58948, 0xFFFFFF, 8), (0xC3, 0xFF, 0))     # push rbp; mov rbp, rsp; ret
 
 
 def source(signal):
     """IR text of `rt_on_sample`, the action of that signal."""
     f = Function("void", "rt_on_sample", "i32 %signal, ptr %info, ptr %context")
     words = f.let("alloca [2 x i64], align 16")
-    pc, rsp, rbp, ip, ifp = (f.load("ptr", "%context", REGISTERS[r]) for r in ("rip", "rsp", "rbp", "r12", "r13"))
+    pc, rsp, rbp, ip, ifp = (f.load("ptr", "%context", REGISTERS[r]) for r in INTERRUPTED)
     thread = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
     f.unlikely(f.let(f"icmp eq ptr {thread}, null"), "done")
     ring = _ring(f, thread)
@@ -56,18 +53,7 @@ def _innermost(f, env, to, waits, in_guest, pc, rsp, rbp, ip, ifp):
     f.label("inside")
     f.branch(in_guest, "guest", "runtime")
     f.label("guest")
-    f.branch(in_interpreter(f, f.let(f"ptrtoint ptr {pc} to i64")), "interpreted", "native")
-    f.label("interpreted")
-    f.store("ptr", ip, to)
-    interpreted = walk_from(f, env, None, to, 1, config.SAMPLE_DEPTH, rsp, "null", ifp, "true")
-    f.do("br label %walked")
-    f.label("native")
-    behind = f.at(pc, 1)  # walks look up return addresses less one
-    f.store("ptr", behind, to)
-    frameless, caller = _without_frame(f, pc, rsp)
-    start, first = f.let(f"zext i1 {frameless} to i64"), f.let(f"select i1 {frameless}, ptr {caller}, ptr {behind}")
-    native = walk_from(f, env, None, to, start, config.SAMPLE_DEPTH, rsp, first, rbp, "false")
-    f.do("br label %walked")
+    interpreted, native = walk_interrupted(f, env, to, config.SAMPLE_DEPTH, (pc, rsp, rbp, ip, ifp), "walked")
     f.label("runtime")
     runtime = walk_from(f, env, None, to, 0, config.SAMPLE_DEPTH, rsp, pc, rbp, "false")
     f.do("br label %walked")
@@ -78,16 +64,6 @@ def _innermost(f, env, to, waits, in_guest, pc, rsp, rbp, ip, ifp):
                 (native, "native", SAMPLED.native), (runtime, "runtime", SAMPLED.runtime))
     return (f.let("phi i64 " + ", ".join(f"[ {n}, %{block} ]" for n, block, _ in arrivals)),
             f.let("phi i64 " + ", ".join(f"[ {state}, %{block} ]" for _, block, state in arrivals)))
-
-
-def _without_frame(f, pc, rsp):
-    """(i1: the function at `pc` has no frame now, its return address if so)."""
-    code, frameless, caller = f.load("i32", pc), "false", "null"
-    for first, mask, place in _FRAMELESS:
-        like = f.let(f"icmp eq i32 {f.let(f'and i32 {code}, {mask}')}, {first}")
-        frameless = f.let(f"or i1 {frameless}, {like}")
-        caller = f.let(f"select i1 {like}, ptr {f.load('ptr', rsp, place)}, ptr {caller}")
-    return frameless, caller
 
 
 def _ring(f, thread):

@@ -1,17 +1,22 @@
 """The signal handlers, as IR: faults of guest code become traps, Ctrl-C reaches guest code anywhere."""
 from pyjit_wasm.codegen.system_calls import if_waiting
 from pyjit_wasm.codegen.text import Function
-from pyjit_wasm.config import SIGNAL_STACK, SIGNAL_STACK_GUARD
+from pyjit_wasm.codegen.threads import send
+from pyjit_wasm.codegen.unwinding import walk_from
+from pyjit_wasm.config import MAX_TRACE, SIGNAL_STACK, SIGNAL_STACK_GUARD
 from pyjit_wasm.opcodes import TRAP_CODE
 from pyjit_wasm.runtime.layout import EXEC_ENV, RUNTIME, THREAD
 
 # ucontext_t on x86-64 Linux: the registers start at byte 40
 REGISTERS = {name: 40 + 8 * index for index, name in enumerate(
     "r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip".split())}
+INTERRUPTED = "rip", "rsp", "rbp", "r12", "r13"     # what walks begin with: the last two are the interpreter's
 SIGINFO_CODE, _SIGINFO_ADDRESS = 8, 16
 _SA_FLAGS, _SA_SIGINFO = 136, 4
 _SS_DISABLE = 2
-SIGINT = 2
+_SI_TIMER, _SIG_SETMASK = -2, 2
+_SIGNAL_MASK = 296      # in ucontext_t: the mask that is in force when the handler has returned
+_ACTION_SIZE = 152      # of struct sigaction in C
 OUT_OF_BOUNDS = TRAP_CODE["out of bounds memory access"]
 _TRIES = 20     # a millisecond apart
 _BELOW = 1 << 16    # bytes below the stack pointer at which guest code may touch the stack next
@@ -38,9 +43,10 @@ def redirect(f, context, target, arguments, pushed):
     f.do("ret void")
 
 
-def _chain(f, old, signal, info, context):
-    """Hand the signal on to the action saved in runtime word `old`."""
-    action = f.load("ptr", "@runtime", old)
+def _chain(f, signal, info, context):
+    """Hand the signal on to the action that was installed before."""
+    place = f.let(f"mul i64 {f.let(f'zext i32 {signal} to i64')}, {_ACTION_SIZE}")
+    action = f.at(f.load("ptr", "@runtime", RUNTIME.actions), place)
     handler = f.load("ptr", action)
     f.branch(f.let(f"icmp ule ptr {handler}, inttoptr (i64 1 to ptr)"), "default", "call")
     f.label("default")
@@ -85,6 +91,48 @@ def in_interpreter(f, address):
     for low, high in _HANDLERS:
         found = f.let(f"or i1 {found}, {in_range(f, address, low, high)}")
     return found
+
+
+# code of a function whose frame is not there yet, or no more: its first bytes as an integer, their mask, where the return
+# address is from the stack pointer on
+_FRAMELESS = ((0x55, 0xFF, 0), (0xE58948, 0xFFFFFF, 8), (0xC3, 0xFF, 0))     # push rbp; mov rbp, rsp; ret
+
+
+def _without_frame(f, pc, rsp):
+    """(i1: the function at `pc` has no frame now, its return address if so)."""
+    code, frameless, caller = f.load("i32", pc), "false", "null"
+    for first, mask, place in _FRAMELESS:
+        like = f.let(f"icmp eq i32 {f.let(f'and i32 {code}, {mask}')}, {first}")
+        frameless = f.let(f"or i1 {frameless}, {like}")
+        caller = f.let(f"select i1 {like}, ptr {f.load('ptr', rsp, place)}, ptr {caller}")
+    return frameless, caller
+
+
+def walk_interrupted(f, env, to, limit, registers, done):
+    """Emit: write the stack of guest code that a signal has interrupted to `to`, `limit` words at most, and branch to `done` from
+    the blocks `interpreted` and `native`: how many there are then, in each. `registers`: rip, rsp, rbp, ip and fp."""
+    pc, rsp, rbp, ip, ifp = registers
+    f.branch(in_interpreter(f, f.let(f"ptrtoint ptr {pc} to i64")), "interpreted", "native")
+    f.label("interpreted")
+    f.store("ptr", ip, to)
+    interpreted = walk_from(f, env, None, to, 1, limit, rsp, "null", ifp, "true")
+    f.do(f"br label %{done}")
+    f.label("native")
+    behind = f.at(pc, 1)  # walks look up return addresses less one
+    f.store("ptr", behind, to)
+    frameless, caller = _without_frame(f, pc, rsp)
+    start, first = f.let(f"zext i1 {frameless} to i64"), f.let(f"select i1 {frameless}, ptr {caller}, ptr {behind}")
+    native = walk_from(f, env, None, to, start, limit, rsp, first, rbp, "false")
+    f.do(f"br label %{done}")
+    return interpreted, native
+
+
+def _note_stack(f, env):
+    """Write that stack to EXEC_ENV.trace, for `rt_fail_traced`."""
+    to, registers = f.load("ptr", env, EXEC_ENV.trace), [f.load("ptr", "%context", REGISTERS[r]) for r in INTERRUPTED]
+    interpreted, native = walk_interrupted(f, env, to, MAX_TRACE, registers, "noted")
+    f.label("noted")
+    f.store("i64", f.let(f"phi i64 [ {interpreted}, %interpreted ], [ {native}, %native ]"), env, EXEC_ENV.trace_len)
 
 
 def _trap_on_this_stack(f, env, pc):
@@ -141,9 +189,7 @@ def fault_handler():
     f.label("overflow")
     _trap_on_this_stack(f, env, pc)
     f.label("foreign")
-    is_bus = f.let("icmp eq i32 %signal, 7")
-    old = f.let(f"select i1 {is_bus}, i64 {RUNTIME.old_bus}, i64 {RUNTIME.old_segv}")
-    _chain(f, old, "%signal", "%info", "%context")
+    _chain(f, "%signal", "%info", "%context")
     f.do("ret void")
     return str(f)
 
@@ -176,29 +222,32 @@ def _if_requested(f, thread, then, otherwise):
 
 
 def interrupt_handler(retry_signal):
-    """SIGINT, and the retry signal, which the retry timer sends and who requests an interrupt of an exec_env: run Python's
-    signal handlers in the middle of guest code, look for a request, and unwind if that raises. A system call that
-    generated code waits in is given up. Elsewhere in a running exec_env: try again in a millisecond. Where Python runs it will
-    look by itself, unless it is just about to enter guest code: a few more tries see to that."""
+    """A signal that Python has a handler for, and the retry signal, which the retry timer sends and who requests an interrupt
+    of an exec_env: run Python's signal handlers in the middle of guest code, look for a request, and unwind if that raises. A
+    system call that generated code waits in is given up. Elsewhere in a running exec_env: try again in a millisecond. Where
+    Python runs it will look by itself, unless it is just about to enter guest code: a few more tries see to that. Python's
+    handlers run in the main thread, so another one that got the signal sends it there."""
     f = Function("void", "rt_on_interrupt", "i32 %signal, ptr %info, ptr %context")
-    f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "tell", "chained")
+    retries = f.let(f"icmp eq i32 %signal, {retry_signal}")
+    f.branch(retries, "chained", "tell")
     f.label("tell")
-    _chain(f, RUNTIME.old_int, "%signal", "%info", "%context")
-    main = f.load("i64", "@runtime", RUNTIME.main_thread)
+    _chain(f, "%signal", "%info", "%context")
     known = f.let(f"call ptr @pthread_getspecific(i32 {f.load('i32', '@runtime', RUNTIME.thread_key)})")
+    main = f.load("i64", "@runtime", RUNTIME.main_thread)
     f.branch(f.let(f"icmp eq i64 {f.let('call i64 @pthread_self()')}, {main}"), "here", "elsewhere")
     f.label("elsewhere")
-    f.branch(f.let(f"icmp eq i32 %signal, {SIGINT}"), "not_me", "perhaps")
+    f.branch(retries, "perhaps", "not_me")
     f.label("perhaps")
-    _if_requested(f, known, "here", "not_me")
+    _if_requested(f, known, "here", "done")
     f.label("not_me")
-    f.do(f"call i32 @pthread_kill(i64 {main}, i32 {retry_signal})")
+    send(f, f.load("i64", "@runtime", RUNTIME.main_id), retry_signal)
     f.do("ret void")
     f.label("here")
     f.branch(f.let(f"icmp eq ptr {known}, null"), "done", "mine")
     f.label("mine")
     left = f.load("i64", known, THREAD.tries)
-    fresh = f.let(f"icmp eq i32 %signal, {SIGINT}")
+    fresh = f.let(f"icmp ne i32 {f.load('i32', '%info', SIGINFO_CODE)}, {_SI_TIMER}")
+    fresh = f.let(f"or i1 {fresh}, {f.let(f'xor i1 {retries}, true')}")
     f.store("i64", f.let(f"select i1 {fresh}, i64 {_TRIES}, i64 {left}"), known, THREAD.tries)
     thread, env = _running(f, "perhaps_soon")
     tstate = f.load("ptr", env, EXEC_ENV.tstate)
@@ -221,6 +270,8 @@ def interrupt_handler(retry_signal):
     # frames of the interpreter may be anywhere above env.top: this exec_env must not be entered now
     owner = f.load("ptr", env, EXEC_ENV.owner)
     f.store("i64", "1", owner)
+    # what Python starts now is not to inherit that this signal is blocked, and others of it may come
+    f.do(f"call i32 @pthread_sigmask(i32 {_SIG_SETMASK}, ptr {f.at('%context', _SIGNAL_MASK)}, ptr null)")
     raised = f.let("call i32 @rt_check(ptr " + env + ")")
     f.store("ptr", thread, owner)
     f.branch(f.let(f"icmp eq i32 {raised}, 0"), "resume", "raise")
@@ -228,7 +279,8 @@ def interrupt_handler(retry_signal):
     f.store("ptr", f.let("call ptr @PyEval_SaveThread()"), env, EXEC_ENV.tstate)
     f.do("br label %done")
     f.label("raise")
-    redirect(f, "%context", "rt_unwind", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
+    _note_stack(f, env)
+    redirect(f, "%context", "rt_fail_traced", (f.let(f"ptrtoint ptr {env} to i64"),), pc)
     f.label("later")
     f.store("i64", "1", thread, THREAD.interrupted)
     f.do("br label %retry")

@@ -18,7 +18,7 @@ declare i32 @_setjmp(ptr) returns_twice nounwind
 declare void @longjmp(ptr, i32) noreturn nounwind
 declare ptr @pthread_getspecific(i32) nounwind
 declare i64 @pthread_self() nounwind
-declare i32 @pthread_kill(i64, i32) nounwind
+declare i32 @pthread_sigmask(i32, ptr, ptr) nounwind
 declare i32 @sigaction(i32, ptr, ptr) nounwind
 declare i32 @raise(i32) nounwind
 declare i32 @sigaltstack(ptr, ptr) nounwind
@@ -171,7 +171,7 @@ def service():
     f.do(f"ret i64 {value}")
     f.label("raised")
     come_back(f, thread)
-    f.do("call void @rt_unwind(ptr %env)")
+    f.do("call void @rt_fail(ptr %env)")
     f.do("unreachable")
     g = Function("ptr", "rt_raise", "i64 %which, i64 %a, i64 %b")
     g.do(f"ret ptr {call_python(g, RUNTIME.service, new_integers(g, ('%which', '%a', '%b', '0')))}")

@@ -5,7 +5,6 @@ holds the runtime's own code (trampolines, trap and signal handling), which must
 Pages are writable while an object is copied in and executable afterwards, never both.
 """
 import ctypes
-from _thread import allocate_lock
 from functools import partial
 
 from pyjit_wasm import config
@@ -18,25 +17,48 @@ _PAGE = libc.MACHINE_PAGE
 class Arena:
     """First-fit allocation of whole pages inside one reservation [lo, hi). What is released by dying
     leases, perhaps in the middle of an allocation, is taken back at the next one. Free pages are inaccessible, unless the
-    system refused that for want of mappings."""
+    system refused that for want of mappings.
+
+    There is no lock, because finalizers and signal handlers come here, and would wait for what they have interrupted. Instead
+    a range leaves `_free` {start: size} by one step in which neither they nor other threads can run: bytecode without
+    calls, backward jumps and new containers.
+    """
 
     def __init__(self, lo, size):
         self.lo, self.hi = lo, lo + size
-        self._free, self._returned = [(lo, size)], []
-        self._lock = allocate_lock()
+        self._free, self._returned = {lo: size}, []
 
     def allocate(self, size):
         """Lease of writable pages for `size` bytes. MemoryError when the arena is full."""
         size = _pages(size)
-        with self._lock:
-            self._take_back()
-            for index, (start, free) in enumerate(self._free):
-                if free >= size:
-                    give_back = partial(self._give_back, start, size)
-                    libc.protect(start, size, libc.PROT_RW)
-                    self._free[index:index + 1] = [(start + size, free - size)] if free > size else []
-                    return Lease(start, give_back)
-        raise MemoryError("the code arena is full")
+        self._take_back()
+        start = self._claim(size)
+        if start is None:
+            raise MemoryError("the code arena is full")
+        give_back = partial(self._give_back, start, size)
+        try:
+            libc.protect(start, size, libc.PROT_RW)
+        except BaseException:
+            give_back()
+            raise
+        return Lease(start, give_back)
+
+    def _claim(self, size):
+        """The lowest place of `size` bytes that was free, or None."""
+        known, changes = self._free, True
+        while changes:
+            changes = False
+            for start in sorted(known):
+                try:
+                    free = known[start]     # one step from here on
+                    if free >= size:
+                        del known[start]
+                        if free > size:
+                            known[start + size] = free - size
+                        return start
+                except KeyError:    # somebody else has taken some of it, or joined it to another
+                    changes = True
+        return None
 
     def _give_back(self, start, size):
         if freed.POISON:
@@ -46,27 +68,36 @@ class Arena:
     @property
     def used(self):
         """Bytes of the pages that are in use."""
-        with self._lock:
-            self._take_back()
-            return self.hi - self.lo - sum(size for _, size in self._free)
+        self._take_back()
+        return self.hi - self.lo - sum(list(self._free.values()))
 
     def _take_back(self):
-        """Join what was released to its free neighbours."""
+        """Make free what was released."""
         while self._returned:
-            start, size = self._returned.pop()
+            try:
+                start, size = self._returned.pop()
+            except IndexError:
+                return
             libc.discard(start, size)
             libc.set_protection(start, size, libc.PROT_NONE)
             if freed.POISON:
                 continue
-            ranges = sorted([*self._free, (start, size)])
-            joined = [ranges[0]]
-            for begin, length in ranges[1:]:
-                last, extent = joined[-1]
-                if last + extent == begin:
-                    joined[-1] = (last, extent + length)
-                else:
-                    joined.append((begin, length))
-            self._free = joined
+            self._free[start] = size
+            self._join()
+
+    def _join(self):
+        """Make one of free neighbours."""
+        known = self._free
+        for start in sorted(known):
+            try:
+                while True:
+                    size = known[start]     # one step from here on
+                    end = start + size
+                    more = known[end]
+                    del known[end]
+                    known[start] = size + more
+            except KeyError:    # there is none, or somebody else has it
+                pass
 
 
 def _pages(size):

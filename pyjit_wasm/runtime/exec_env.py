@@ -3,11 +3,11 @@ import ctypes
 import weakref
 
 from pyjit_wasm import config
-from pyjit_wasm.errors import Exhaustion, InUseError, Trap, WasiExit
+from pyjit_wasm.errors import Exhaustion, Interrupted, InUseError, Trap, WasiExit
 from pyjit_wasm.opcodes import TRAPS
 from pyjit_wasm.runtime import freed, holders, libc, process, trace, tracebacks
 from pyjit_wasm.runtime.layout import EXEC_ENV, THREAD
-from pyjit_wasm.runtime.services import provides
+from pyjit_wasm.runtime.services import provides, serve
 
 _WORDS = EXEC_ENV.size // 8
 _by_address = weakref.WeakValueDictionary()
@@ -187,7 +187,13 @@ def add_traceback(error, address, *_):
     traceback of an exit, and all programs end in one."""
     env = at(address)
     if env is not None and not isinstance(error, (WasiExit, SystemExit)):
-        show(error, env, trace.frames(env.take_trace()))
+        frames = trace.frames(env.take_trace())
+        if isinstance(error, (Trap, Interrupted)) and error._frames == ():     # given to `interrupt`
+            error._frames = frames
+        if error.__traceback__ is not None and error.__traceback__.tb_frame.f_code is serve.__code__ and (
+                error.__traceback__.tb_next.tb_frame.f_code is raise_requested.__code__):
+            error.__traceback__ = error.__traceback__.tb_next.tb_next   # how it got here says nothing
+        show(error, env, frames)
 
 
 def show(error, env, frames):

@@ -134,8 +134,10 @@ BUFFER_FRAME = Struct("previous", "inst", "funcidx", "offset")
 # Process-wide words that generated code reads; the loader gives them addresses.
 RUNTIME = Struct("guest_lo", "guest_hi", "handlers_lo", "handlers_hi", "vectors_lo", "vectors_hi",
                  "checked_lo", "checked_hi", "checked_vectors_lo", "checked_vectors_hi",  # handlers with explicit bounds
-                 "ranges", "range_count", "thread_key", "service", "old_segv", "old_bus", "old_int",
+                 "ranges", "range_count", "thread_key", "service",
+                 "actions",        # struct sigaction by signal: what our handlers chain to
                  "retry_timer", "main_thread",
+                 "main_id",        # native id of the main thread
                  "threads",        # THREADS
                  "held",           # EXNs that native code has noted as held: a list by `next`,
                  "held_count",     # how many since the last collection,

@@ -33,6 +33,7 @@ def guest_limit(low, size):
 
 
 def before_imports():
-    """What is about to be done may import modules: if the calling thread has a small stack, have all imported first."""
-    if large_stacks.wanted() and bounds()[1] < config.SMALL_STACK and large_stacks.possible():
+    """What is about to be done may import modules: if the calling thread has a small stack, or there are signal handlers, have all
+    imported first."""
+    if large_stacks.wanted() and (large_stacks.handlers() or bounds()[1] < config.SMALL_STACK) and large_stacks.possible():
         large_stacks.load_all()

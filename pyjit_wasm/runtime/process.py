@@ -1,8 +1,9 @@
 """What there is once per process: the words generated code reads, threads, guarded address ranges."""
 import ctypes
+import itertools
 import os
 import sys
-from _thread import allocate_lock, get_ident, get_native_id
+from _thread import get_ident, get_native_id
 
 from pyjit_wasm import config
 from pyjit_wasm.runtime import arena, libc, machine_stack
@@ -25,48 +26,41 @@ def get(offset):
 class Ranges:
     """The address ranges of linear memories, where a fault of guest code is a trap: an array of
     (low, high) that the signal handler searches. It may be reading while an entry comes or goes, so
-    entries never move: one that went is empty (high 0) until another takes its place."""
+    entries never move: one that went is empty (high 0) until another takes its place. The array has address space for
+    as many as there can be. There is no lock: finalizers and signal handlers come here."""
 
     def __init__(self):
-        self._capacity, self._count, self._place, self._free = 64, 0, {}, []
-        self._array = (ctypes.c_uint64 * (2 * self._capacity))()
-        self._old, self._lock = [], allocate_lock()
+        self._numbers, self._place, self._free = itertools.count(), {}, []
+        self._pages = libc.pages(16 * config.RANGES, libc.SPARSE)
+        self._array = (ctypes.c_uint64 * (2 * config.RANGES)).from_buffer(self._pages)
         put(RUNTIME.ranges, ctypes.addressof(self._array))
 
     def add(self, low, high):
-        with self._lock:
-            try:
-                place = self._free.pop()
-            except IndexError:
-                place = self._new_place()
-            try:
-                self._place[low] = place
-            except MemoryError:
-                self._free.append(place)
-                raise
-            self._array[2 * place] = low
-            self._array[2 * place + 1] = high
-            put(RUNTIME.range_count, self._count)
+        try:
+            place = self._free.pop()
+        except IndexError:
+            place = self._new_place()
+        try:
+            self._place[low] = place
+        except MemoryError:
+            self._free.append(place)
+            raise
+        self._array[2 * place] = low
+        self._array[2 * place + 1] = high
 
     def remove(self, low):
-        """Takes no lock: a memory may die in the middle of `add`."""
         place = self._place.pop(low)
         self._array[2 * place + 1] = 0
         self._free.append(place)
 
     def _new_place(self):
-        if self._count == self._capacity:
-            self._grow()
-        self._count += 1
-        return self._count - 1
-
-    def _grow(self):
-        larger = (ctypes.c_uint64 * (4 * self._capacity))()
-        larger[:2 * self._capacity] = self._array[:]
-        self._old.append(self._array)  # a handler may still be reading it
-        self._array = larger
-        self._capacity *= 2
-        put(RUNTIME.ranges, ctypes.addressof(larger))
+        place = next(self._numbers)
+        if place >= config.RANGES:
+            raise MemoryError("too many memories")
+        words, count, needed = _words, RUNTIME.range_count // 8, place + 1
+        if words[count] < needed:   # one step: no signal handler or other thread runs between this and the next line
+            words[count] = needed
+        return place
 
 
 ranges = libc.permanent(Ranges())
@@ -131,6 +125,7 @@ def _after_fork():
     """Only this thread is there, and has another native id."""
     ctypes.memset(_threads, 0, ctypes.sizeof(_threads))
     put(RUNTIME.main_thread, get_ident())
+    put(RUNTIME.main_id, get_native_id())
     thread = this_thread()
     if thread:
         _adopt(thread)
@@ -172,6 +167,7 @@ def _describe():
     put(RUNTIME.service, id(libc.permanent(serve)))
     threading = sys.modules.get("threading")  # not imported: no other thread yet
     put(RUNTIME.main_thread, threading.main_thread().ident if threading else get_ident())
+    put(RUNTIME.main_id, threading.main_thread().native_id if threading else get_native_id())
 
 
 _describe()

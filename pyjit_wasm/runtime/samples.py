@@ -22,8 +22,8 @@ _ALL = config.SAMPLE_RING * config.SAMPLE_RINGS
 _PATIENCE = 1.0     # seconds to wait for a thread that is asked for one sample,
 _AGAIN = 0.02       # which is asked again and again meanwhile
 
-_state = threading.Lock()   # held while a session begins or ends
-_asking = threading.Lock()  # while a thread is asked
+_state = threading.RLock()  # held while a session begins or ends
+_asking = threading.RLock() # while a thread is asked
 _numbers = itertools.count(1)
 _rings, _readers = [], []
 
@@ -131,7 +131,7 @@ class Session:
     that are asked. `python`: with Python stacks. RuntimeError if another one is open that takes samples by itself."""
 
     def __init__(self, period=None, python=False):
-        self._timers, self._period, self.asked, self._lock = {}, period, [], threading.Lock()
+        self._timers, self._period, self.asked, self._lock = {}, period, [], threading.RLock()
         with _state:
             if not _rings:
                 _prepare()
@@ -207,8 +207,8 @@ def _after_fork():
     """Timers and other threads did not come along."""
     _readers.clear()
     process.put(RUNTIME.session, 0)
-    for lock in (_state, _asking):
-        lock._at_fork_reinit()
+    global _state, _asking
+    _state, _asking = threading.RLock(), threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork)

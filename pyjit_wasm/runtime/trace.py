@@ -1,6 +1,5 @@
 """From code addresses back to wasm: who owns an address, and which instruction of which function it is."""
 import bisect
-from _thread import allocate_lock
 from operator import itemgetter
 
 from pyjit_wasm import config
@@ -14,7 +13,6 @@ from pyjit_wasm.source.demangling import demangled
 _lists = ()
 _LONG = 64
 _gone = []  # starts of ranges to be taken out: owners may die in the middle of anything
-_lock = allocate_lock()
 
 
 def register(owner, start, end):
@@ -23,18 +21,27 @@ def register(owner, start, end):
 
 
 def register_all(owners):
-    """The same for each (owner, start, end)."""
+    """The same for each (owner, start, end). There is no lock: finalizers and signal handlers come here."""
     global _lists
-    with _lock:
-        added = [(start, (end, owner, {})) for owner, start, end in owners]
-        lists = list(_lists)
-        many_gone = 2 * len(_gone) > sum([len(starts) for starts, _ in lists])
-        if many_gone:
-            _gone.clear()
-        while lists and (many_gone or len(lists[-1][0]) <= max(2 * len(added), _LONG)):
-            added = [known for known in (*zip(*lists.pop()), *added) if known[1][1]() is not None]
-        added.sort(key=itemgetter(0))
-        _lists = (*lists, ([start for start, _ in added], [known for _, known in added]))
+    added = [(start, (end, owner, {})) for owner, start, end in owners]
+    while True:
+        before = _lists
+        gone = len(_gone)
+        after, many_gone = _with(list(before), added, gone)
+        if _lists is before:    # one step: no signal handler or other thread runs between this and the next line
+            _lists = after
+            break
+    if many_gone:
+        del _gone[:gone]
+
+
+def _with(lists, added, gone):
+    """(what `_lists` is with more ranges, whether the `gone` ones are out of it)."""
+    many_gone = 2 * gone > sum([len(starts) for starts, _ in lists])
+    while lists and (many_gone or len(lists[-1][0]) <= max(2 * len(added), _LONG)):
+        added = [known for known in (*zip(*lists.pop()), *added) if known[1][1]() is not None]
+    added = sorted(added, key=itemgetter(0))
+    return (*lists, ([start for start, _ in added], [known for _, known in added])), many_gone
 
 
 def unregister(start):
