@@ -20,6 +20,7 @@ GUARD_BELOW = PAGE                      # inaccessible bytes below a memory's ba
 RESERVATIONS_BELOW = 1 << 40            # address space between generated code and memories, for whatever else is mapped
 MAX_PAGES_64 = 1 << 20                  # of a 64-bit memory here: 64 GiB of address space
 MAX_VALUES = 1_000                      # parameters or results of a function
+OVERFLOW = 16 * (MAX_VALUES + 1)        # bytes for those that do not fit registers; a status comes behind results
 MAX_TABLE = 10_000_000                  # elements
 TABLE_IN_HEAP = 8_192                   # a table with a maximum up to this lies in the C library's heap
 CODE_ARENA = 1 << 30                    # address space for each kind of generated code

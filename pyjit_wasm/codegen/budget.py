@@ -2,8 +2,6 @@
 240 KB they make minutes. What is more than a little is compiled in another process, which can be ended, and what is too much
 for that stays interpreted.
 """
-from typing import NamedTuple
-
 from pyjit_wasm import config
 from pyjit_wasm.errors import UnsupportedError
 
@@ -12,11 +10,11 @@ class OverBudget(UnsupportedError):
     """Compiling takes more than it may."""
 
 
-class Budget(NamedTuple):
+class Budget:
     """For one unit: `seconds` of processor time, `memory` in bytes."""
 
-    seconds: float
-    memory: int
+    def __init__(self, seconds, memory):
+        self.seconds, self.memory = seconds, memory
 
 
 def check(module, facts, functions):

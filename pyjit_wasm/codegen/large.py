@@ -7,6 +7,7 @@ names is the name of an array of cells here.
 from pyjit_wasm.codegen.abi import LLVM, NATIVE, formal, give_back, in_registers, keeps_references, overflow, split, take_results
 from pyjit_wasm.codegen.boxing import box, size_errors, unbox
 from pyjit_wasm.codegen.entries import Entry
+from pyjit_wasm.codegen.probes import PROBED
 from pyjit_wasm.codegen.signatures import Cells, Objects, Signature, arity_error, check_arity, crossing
 from pyjit_wasm.codegen.support import come_back, give_gil, go_outside, look_for_request, take_gil
 from pyjit_wasm.codegen.text import VECTOR, Function
@@ -64,7 +65,8 @@ class LargeSignature(Signature):
         return f.room(f"[{CELL // 8 * (count + 1)} x i64]", CELL)
 
     def native(self, name):
-        f = Function(f"{NATIVE} {self.result}", name, "ptr nest %func, ptr %env, ptr %inst" + formal(self.types))
+        f = Function(f"{NATIVE} {self.result}", name, "ptr nest %func, ptr %env, ptr %inst" + formal(self.types),
+                     PROBED)
         cells = f"[{CELL // 8 * (len(self.types) + 1)} x i64]"
         f.do(f"{self.names} = alloca {cells}, align {CELL}")
         registers, memory = split(self.types)

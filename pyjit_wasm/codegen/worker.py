@@ -67,7 +67,7 @@ class Worker:
 
     def _ask(self, text, level, limits):
         text, level = text.encode(), level.encode()
-        seconds, memory = limits or (0, 0)
+        seconds, memory = (limits.seconds, limits.memory) if limits else (0, 0)
         pipe = self._process.stdin
         pipe.write(_REQUEST.pack(len(text), len(level), int(seconds * 1e6), memory) + level + text)
         pipe.flush()
@@ -114,13 +114,15 @@ def compile_bounded(source, level, limits):
         worker.close()
 
 
-def _set_limits(seconds, memory):
-    """From now on, as in a request. Memory that is given out of address space reserved before does not count."""
+def _set_limits(seconds, memory, inherited):
+    """From now on, as in a request; `inherited`: the limits of this process when it began."""
     import resource
 
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    limit = memory + _STARTS_WITH if memory else hard
-    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    soft, hard = inherited
+    if memory:
+        limit = memory + _STARTS_WITH
+        soft = limit if soft == resource.RLIM_INFINITY else min(limit, soft)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
@@ -132,16 +134,19 @@ def main():
 
     libc.die_with_parent()
 
+    import resource
+
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    inherited = resource.getrlimit(resource.RLIMIT_DATA)
     while header := requests.read(_REQUEST.size):
         length, level_length, time, memory = _REQUEST.unpack(header)
         level, text = requests.read(level_length).decode(), requests.read(length).decode()
-        _set_limits(time / 1e6, memory)
+        _set_limits(time / 1e6, memory, inherited)
         try:
             answer, failed = compile_here(text, level), 0
         except Exception as error:
             answer, failed = str(error).encode(), _NO_MEMORY if isinstance(error, MemoryError) else 1
-        _set_limits(0, 0)
+        _set_limits(0, 0, inherited)
         try:
             answers.write(_ANSWER.pack(len(answer), failed) + answer)
             answers.flush()

@@ -109,7 +109,7 @@ def _ranges(places, thread):
     """First and end, alternately, of memory that may hold references: `places`, and what this thread's values are in that do
     not fit registers."""
     if thread:
-        yield from (thread, thread + THREAD.size + 16 * config.MAX_VALUES)
+        yield from (thread, thread + THREAD.size + config.OVERFLOW)
     for holder in places:
         for first, count in holder.references():
             yield from (first, first + 8 * count)

@@ -38,6 +38,8 @@ class TagInst:
 
 def _without_instance(place, type):
     """A TagInst has gone, which nothing referred to but exceptions, perhaps."""
+    if word is None or TAG is None:     # Python ends, and this module is empty
+        return
     if word(place + TAG.held).value:
         kept_tags[place] = TagInst(type, place)
     else:

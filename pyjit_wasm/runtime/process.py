@@ -147,7 +147,7 @@ def new_thread(*_):
     low, size = machine_stack.bounds()
     limit = machine_stack.guest_limit(low, size)
     machine_stack.before_imports()
-    thread = libc.zeroed(THREAD.size + 16 * config.MAX_VALUES)
+    thread = libc.zeroed(THREAD.size + config.OVERFLOW)
     ctypes.c_uint64.from_address(thread + THREAD.native_limit).value = limit
     ctypes.c_uint64.from_address(thread + THREAD.id).value = libc.libc.pthread_self()
     ctypes.c_uint64.from_address(thread + THREAD.overflow).value = thread + THREAD.size

@@ -197,7 +197,7 @@ host_functions = weakref.WeakValueDictionary()     # by the address of their FUN
 
 def host_of(func):
     """The HostFunc of the FUNC at an address that is known to be alive, or None. Finalizers have no weak references."""
-    return _object(_word(func, -8)) if _word(func, FUNC.inst) == ctypes.addressof(_no_instance) else None
+    return _object(func - 8) if _word(func + FUNC.inst) == ctypes.addressof(_no_instance) else None
 
 
 class HostFunc(_Owner):
@@ -223,6 +223,10 @@ class HostFunc(_Owner):
     @property
     def current_type(self):
         return self.deftype
+
+
+def _word(address):
+    return ctypes.c_uint64.from_address(address).value
 
 
 def _object(place):
