@@ -58,18 +58,18 @@ def c_function(function, exec_env=None):
     return pointer
 
 
+_in_use = []    # what calls need that go on, or have ended since the last look
+
+
 class _Needed:
     """What a C function pointer needs, which stays if the pointer goes in the middle of a call."""
 
     def __init__(self, env, *others):
         self.env, self.others = env, others
 
-    def __del__(self):
+    def __del__(self, in_use=_in_use):
         if self.env.thread:
-            _in_use.append((self.env, self.others))
-
-
-_in_use = []    # by calls that go on, or have ended since the last look
+            in_use.append((self.env, self.others))
 
 
 def _let_go():

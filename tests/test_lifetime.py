@@ -597,6 +597,25 @@ def test_host_functions_stay_where_something_refers_to_them(child, mode):
     assert done.stdout == "5 6 7 9 10\n", done.stderr
 
 
+def test_host_functions_given_by_several_threads(child, mode):
+    """Each also makes exec_envs and tables, while the others may be collecting."""
+    done = child(f"""
+        module = wasm.Module({TAKER!r}, engine=wasm.Engine(mode={mode!r}))
+        def work():
+            for number in range(1000):
+                if not number & 7:
+                    exports = wasm.Instance(module, {{"m": {{"get": lambda: None}}}}).exports
+                exports.keep(number & 3, wasm.Function(lambda: number, [], ["i32"]))
+                assert exports.call(number & 3) == exports.t[number & 3]() == number
+            done.append(True)
+        done = []
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        print(done)""", PYJIT_DEBUG="poison")
+    assert done.stdout == "[True, True, True]\n", done.stderr
+
+
 # --- freed memory that is poisoned
 
 LATE = {"an instance": "address, keep = inst._inst.address, [inst]", "a memory": "address, keep = inst.exports.m._inst.base, [inst]",

@@ -38,9 +38,9 @@ class Arena:
                     return Lease(start, give_back)
         raise MemoryError("the code arena is full")
 
-    def _give_back(self, start, size):
-        if freed.POISON:
-            libc.set_protection(start, size, libc.PROT_NONE)
+    def _give_back(self, start, size, poison=freed.POISON, protect=libc.set_protection):
+        if poison:
+            protect(start, size, 0)
         self._returned.append((start, size))
 
     @property

@@ -36,12 +36,13 @@ class TagInst:
         return self.type
 
 
-def _without_instance(place, type):
-    """A TagInst has gone, which nothing referred to but exceptions, perhaps."""
-    if word(place + TAG.held).value:
-        kept_tags[place] = TagInst(type, place)
-    else:
-        freed.heap(place)
+def _without_instance(place, type, make=TagInst, kept=kept_tags, free=freed.heap, word=ctypes.c_uint64.from_address,
+                      held=TAG.held):
+    """A TagInst has gone, which nothing referred to but exceptions, perhaps. (While Python ends there are no globals.)"""
+    if not word(place + held).value:
+        free(place)
+    elif make.__init__.__globals__["TAG"] is not None:
+        kept[place] = make(type, place)
 
 
 def tag_of(exn):

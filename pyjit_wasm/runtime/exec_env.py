@@ -155,8 +155,8 @@ def current():
 
 
 def live():
-    """All exec_envs there are."""
-    return list(_by_address.values())
+    """All exec_envs there are; other threads may be making some."""
+    return [env for reference in _by_address.valuerefs() if (env := reference()) is not None]
 
 
 def in_other_threads():

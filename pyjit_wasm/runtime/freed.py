@@ -15,22 +15,22 @@ BYTE = 0xDD     # what is freed consists of these
 _PAGE = libc.MACHINE_PAGE
 
 
-def heap(address):
-    """Free what `libc.allocate` or `libc.zeroed` gave."""
-    if POISON:
-        ctypes.memset(address, BYTE, libc.usable_size(address))
-    else:
-        libc.free(address)
+def _poison_heap(address, fill=ctypes.memset, byte=BYTE, size=libc.usable_size):
+    fill(address, byte, size(address))
 
 
-def mapping(start, size):
+# frees what `libc.allocate` or `libc.zeroed` gave
+heap = _poison_heap if POISON else libc.free
+
+
+# what runs in finalizers has all it needs as defaults: while Python ends there are no globals
+def mapping(start, size, poison=POISON, protect=libc.set_protection, release=libc.release):
     """Give whole machine pages back; whether others may have the address."""
-    if POISON:
-        libc.discard(start, size)
-        libc.set_protection(start, size, libc.PROT_NONE)
+    if poison:
+        protect(start, size, 0)
     else:
-        libc.release(start, size)
-    return not POISON
+        release(start, size)
+    return not poison
 
 
 def words(count, *values):
@@ -69,6 +69,6 @@ def _poisoned(kind):
     return type("Poisoned", (kind,), {"close": lambda self: setattr(self, "lease", None)})
 
 
-def _end_pages(start, size):
-    ctypes.memset(start, BYTE, size)
-    libc.set_protection(start, size, libc.PROT_NONE)
+def _end_pages(start, size, fill=ctypes.memset, byte=BYTE, protect=libc.set_protection):
+    fill(start, byte, size)
+    protect(start, size, 0)

@@ -10,8 +10,9 @@ from pyjit_wasm.runtime import libc, process
 from pyjit_wasm.runtime.layout import RUNTIME
 from pyjit_wasm.types import RefType
 
-_holders = libc.permanent(weakref.WeakSet())    # `references()` gives (address, number of words) of each
-_givers = libc.permanent(weakref.WeakSet())     # what has host functions in `passed`
+# by `id`; copies of the lists of references are made in one go, while other threads add to them
+_holders = libc.permanent(weakref.WeakValueDictionary())    # `references()` gives (address, number of words) of each
+_givers = libc.permanent(weakref.WeakValueDictionary())     # what has host functions in `passed`
 _latest = [None]
 
 
@@ -23,7 +24,7 @@ def note(inst, valtype):
 
 def add(inst):
     """The same, without a question."""
-    _holders.add(inst)
+    _holders[id(inst)] = inst
     changed()
 
 
@@ -38,21 +39,25 @@ def last_change():
 
 
 def all():
-    return list(_holders)
+    return _alive(_holders)
+
+
+def _alive(things):
+    return [thing for reference in things.valuerefs() if (thing := reference()) is not None]
 
 
 def keep(holder, function):
     """Make a holder keep a function, a FuncInst or HostFunc, that it gets a reference to."""
     if function.address not in holder.passed and hasattr(function, "passed"):
         process.put(RUNTIME.held_count, process.get(RUNTIME.held_count) + config.HOST_FUNCTION_WEIGHT)
-        _givers.add(holder)
+        _givers[id(holder)] = holder
     holder.passed[function.address] = function
 
 
 def take_passed():
     """{holder: its host functions}, by address, which it does not have itself until `put_passed`."""
     taken = {}
-    for holder in list(_givers):
+    for holder in _alive(_givers):
         taken[holder], holder.passed = holder.passed, {}
     return taken
 

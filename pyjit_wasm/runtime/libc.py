@@ -65,9 +65,9 @@ def protect(address, size, protection):
         raise MemoryError(f"cannot commit {size} bytes")
 
 
-def set_protection(address, size, protection):
+def set_protection(address, size, protection, mprotect=_mprotect):
     """The same, but whether the system agrees."""
-    return not size or _mprotect(address, size, protection) == 0
+    return not size or mprotect(address, size, protection) == 0
 
 
 def allocate(size):

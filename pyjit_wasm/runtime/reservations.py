@@ -57,9 +57,9 @@ class _Region:
             self._gone.setdefault(size, []).append(place)
             raise
 
-    def release(self, start, size):
+    def release(self, start, size, give_back=freed.mapping):
         """Runs in finalizers, perhaps in the middle of `reserve`."""
-        if freed.mapping(start, size):
+        if give_back(start, size):
             self._gone.setdefault(size, []).append(start)
 
 
