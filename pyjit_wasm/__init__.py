@@ -7,6 +7,8 @@
 Names are imported when they are first used: `import pyjit_wasm` itself costs next to nothing.
 """
 
+from pyjit_wasm.large_stacks import load as _load_module  # now: signal handlers may interrupt a later import of it
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -39,9 +41,7 @@ def __getattr__(name):
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'pyjit_wasm' has no attribute {name!r}")
-    from pyjit_wasm.large_stacks import load as load_module
-
-    value = globals()[name] = getattr(load_module(home), name)
+    value = globals()[name] = getattr(_load_module(home), name)
     return value
 
 

@@ -40,6 +40,7 @@ def test_signal_handlers(child, mode):
         MODE = {mode!r}
         {WORK}
         faulthandler.dump_traceback_later(40, exit=True)
+        once(1)     # so that all modules are imported
         signal.signal(signal.SIGALRM, again)
         signal.setitimer(signal.ITIMER_REAL, 0.002, 0.0037)
         run(3)
