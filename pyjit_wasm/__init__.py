@@ -7,6 +7,8 @@
 Names are imported when they are first used: `import pyjit_wasm` itself costs next to nothing.
 """
 
+from pyjit_wasm import forks  # noqa: F401  before anything is imported that a fork could interrupt
+
 __version__ = "0.1.0"
 
 _HOMES = {

@@ -10,6 +10,7 @@ import itertools
 import weakref
 from _thread import allocate_lock
 
+from pyjit_wasm import forks
 from pyjit_wasm.config import LIMITS
 
 TYPE_CHECKING = False
@@ -218,7 +219,7 @@ class _Group:
 _ids = itertools.count(1)
 _groups = weakref.WeakValueDictionary()
 _by_id = weakref.WeakValueDictionary()
-_lock = allocate_lock()
+_lock = forks.kept(allocate_lock(), "types")
 
 
 def _resolved(comp, types):

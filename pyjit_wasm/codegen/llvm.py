@@ -10,7 +10,9 @@ import re
 
 import llvmlite.binding as llvm
 
+from pyjit_wasm import forks
 from pyjit_wasm.codegen import llvm_stack
+from pyjit_wasm.errors import InternalError
 
 # a wasm `select` is a compiler's decision against a branch: LLVM's late change of mind costs 2.4x on minima
 llvm.set_option("", "-x86-cmov-converter=false")
@@ -31,7 +33,8 @@ _COMPILE_UNIT = """
 !1003 = !DIFile(filename: "runtime", directory: "")
 """
 
-_machine = None
+_machine, _lost = None, []     # `_lost`: something in a child of a fork in the middle of LLVM
+forks.kept(llvm.ffi.lib._lock._lock, "llvm", lambda: _lost.append(True))
 
 
 def machine():
@@ -66,6 +69,8 @@ def _function(name):
 
 def _call(name, *arguments):
     """Call a function of llvmlite's library that works on whole modules: llvmlite would, on the calling thread's stack."""
+    if _lost:
+        raise InternalError("this process was forked while another thread was compiling, and cannot compile")
     function = _function(name)
     with llvm.ffi.lib._lock:
         result = function(*arguments)

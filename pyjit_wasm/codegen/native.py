@@ -3,6 +3,7 @@ native base types whose instances Python sees (callables and memories)."""
 import ctypes
 from _thread import RLock
 
+from pyjit_wasm import forks
 from pyjit_wasm.codegen import abi, objects
 from pyjit_wasm.runtime import arena, arrivals, libc, loader, process, signals
 from pyjit_wasm.runtime.layout import RUNTIME
@@ -13,7 +14,7 @@ _HEAD = object.__basicsize__
 VECTORCALL, CALL_SITE_POINTER = _HEAD, _HEAD + 8
 MEM_POINTER = _HEAD
 
-loading = RLock()  # held while something is loaded that there is to be once
+loading = forks.kept(RLock(), "loading")  # held while something is loaded that there is to be once
 
 # threaded code that ends an activation, and that looks for who catches an exception: words of `exit`, `unwind`
 _CODE = libc.permanent((ctypes.c_uint64 * 2)())
@@ -24,7 +25,7 @@ def set_handlers(exit, unwind):
     _CODE[:] = exit, unwind
 
 
-_support = None
+_support, _installing = None, []    # what is loaded, once it is at work; before that, should an exception come in between
 _prepare = libc.permanent((ctypes.c_uint64 * 1)())
 prepare_code = ctypes.addressof(_prepare)   # threaded code of functions that are not ready
 
@@ -46,8 +47,10 @@ def load_support():
     if _support is None:
         with loading:
             if _support is None:
-                loaded = loader.load(objects.build(*support_object()), arena.host, externals,
-                                     arrivals.Origin("runtime"))
+                if not _installing:
+                    _installing.append(libc.permanent(loader.load(objects.build(*support_object()), arena.host, externals,
+                                                                  arrivals.Origin("runtime"))))
+                loaded = _installing[0]     # signals may come to its handlers from now on: it stays
                 externals.update((n, address) for n, address in loaded.symbols.items() if n.startswith(("rt_", "__u")))
                 signals.install(loaded.symbols["rt_drop_signal_stack"],
                                 *(loaded.symbols[f"rt_on_{what}"] for what in ("fault", "interrupt", "sample")))
@@ -55,7 +58,7 @@ def load_support():
                                     (RUNTIME.stack, "rt_stack")):
                     process.put(place, loaded.symbols[name])
                 _prepare[0] = loaded.symbols["rt_prepare"]
-                _support = libc.permanent(loaded)
+                _support = loaded
     return _support.symbols
 
 

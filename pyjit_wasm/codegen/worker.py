@@ -8,14 +8,18 @@ import os
 import signal
 import struct
 import sys
+from _thread import RLock
 from pathlib import Path
 
+from pyjit_wasm import forks
 from pyjit_wasm.codegen import budget
 from pyjit_wasm.codegen.objects import compile_here
 from pyjit_wasm.errors import InternalError
 
 _REQUEST, _ANSWER, _NO_MEMORY = struct.Struct("<QQQQ"), struct.Struct("<QQ"), 2
 _STARTS_WITH = 512 << 20    # bytes that a worker has before it compiles anything: LLVM's stack is most of them
+
+_starting = forks.kept(RLock(), "worker")   # or the child of a fork would have pipes that others wait for the end of
 
 
 class Worker:
@@ -68,14 +72,27 @@ class Worker:
     def _ask(self, text, level, limits):
         text, level = text.encode(), level.encode()
         seconds, memory = limits or (0, 0)
-        pipe = self._process.stdin
-        pipe.write(_REQUEST.pack(len(text), len(level), int(seconds * 1e6), memory) + level + text)
-        pipe.flush()
-        length, failed = _ANSWER.unpack(self._process.stdout.read(_ANSWER.size))
-        answer = self._process.stdout.read(length)
+        _write(self._process.stdin, _REQUEST.pack(len(text), len(level), int(seconds * 1e6), memory) + level + text)
+        length, failed = _ANSWER.unpack(_read(self._process.stdout, _ANSWER.size))
+        answer = _read(self._process.stdout, length)
         if failed:
             raise (MemoryError if failed == _NO_MEMORY else InternalError)(answer.decode())
         return answer
+
+
+def _write(pipe, data):
+    rest = memoryview(data)
+    while rest:
+        rest = rest[pipe.write(rest):]
+
+
+def _read(pipe, size):
+    """So many bytes, or fewer at the end."""
+    parts = []
+    while size and (part := pipe.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _start():
@@ -84,11 +101,13 @@ def _start():
 
     path = [*(p or os.getcwd() for p in sys.path), str(Path(__file__).parents[2])]
     try:
-        return subprocess.Popen(  # -S: importing `site` takes as long as starting Python; -P: no modules of the working directory
-            [sys.executable, "-S", "-P", "-c", "from pyjit_wasm.codegen.worker import main; main()"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-            stderr=subprocess.DEVNULL)  # or whoever reads this process's waits for the end of the last compilation
+        with _starting:
+            return subprocess.Popen(  # -S: importing `site` takes as long as starting Python; -P: no modules of the working directory
+                [sys.executable, "-S", "-P", "-c", "from pyjit_wasm.codegen.worker import main; main()"],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+                bufsize=0,      # or the child of a fork would write again what is in the buffer
+                stderr=subprocess.DEVNULL)  # or whoever reads this process's waits for the end of the last compilation
     except OSError:
         return None
 

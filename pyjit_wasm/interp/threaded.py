@@ -46,7 +46,8 @@ class ThreadedCode:
         return weakref.ref(self), self.address, self.address + self.size
 
     def __del__(self, unregister=trace.unregister):
-        unregister(self.address)
+        if hasattr(self, "address"):   # an exception may have ended `__init__`
+            unregister(self.address)
 
     def frames_at(self, address, exact, trap):
         """[(funcidx, name, wasm byte offset)] of an instruction, or of the one before a return address."""

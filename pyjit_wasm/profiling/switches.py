@@ -8,7 +8,7 @@ import os
 from _thread import RLock
 from importlib import import_module
 
-from pyjit_wasm import config
+from pyjit_wasm import config, forks
 from pyjit_wasm.runtime import arrivals
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TOOLS = {"map": "perf_map.PerfMap", "jitdump": "jitdump.JitDump", "gdb": "gdb_jit.GdbJit"}
 
 _on: dict[str, _Tool] = {}
-_lock, _hooked = RLock(), []
+_lock, _hooked = forks.kept(RLock(), "switches"), []
 
 
 def perf(*, map: bool | None = None, jitdump: bool | Folder | None = None, gdb: bool | None = None) -> dict[str, str]:
@@ -120,8 +120,5 @@ def _hook():
 
 
 def _after_fork():
-    global _lock
-    _lock = RLock()     # whichever thread held it is not here
-    arrivals.renew_lock()
     for tool in list(_on.values()):
         tool.restart()

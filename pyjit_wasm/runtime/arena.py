@@ -8,7 +8,7 @@ import ctypes
 from _thread import allocate_lock
 from functools import partial
 
-from pyjit_wasm import config
+from pyjit_wasm import config, forks
 from pyjit_wasm.runtime import libc
 from pyjit_wasm.runtime.lease import Lease
 
@@ -23,7 +23,7 @@ class Arena:
     def __init__(self, lo, size):
         self.lo, self.hi = lo, lo + size
         self._free, self._returned = [(lo, size)], []
-        self._lock = allocate_lock()
+        self._lock = forks.kept(allocate_lock(), "pages")
 
     def allocate(self, size):
         """Lease of writable pages for `size` bytes. MemoryError when the arena is full."""

@@ -7,7 +7,9 @@ module, `head(symbol)` is the byte offset where a function begins, or None.
 import weakref
 from _thread import RLock
 
-_live, _listeners, _lock = weakref.WeakSet(), [], RLock()
+from pyjit_wasm import forks
+
+_live, _listeners, _lock = weakref.WeakSet(), [], forks.kept(RLock(), "arrivals")
 
 
 class Origin:
@@ -49,9 +51,3 @@ def dismiss(listener):
     """Tell a listener no more."""
     with _lock:
         _listeners.remove(listener)
-
-
-def renew_lock():
-    """In a child after a fork: whichever thread held the lock is not there."""
-    global _lock
-    _lock = RLock()

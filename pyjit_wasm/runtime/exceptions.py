@@ -23,6 +23,8 @@ class TagInst:
     """A tag instance (spec 4.2.11) of `type` (TagType): its identity is its `address`. `passed`: the functions that Python
     put into payloads."""
 
+    address = 0     # of one whose `__init__` an exception ended
+
     def __init__(self, type):
         self.type, self.public, self.passed = type, None, {}
         self._word = ctypes.create_string_buffer(8)
@@ -31,7 +33,7 @@ class TagInst:
 
     def __del__(self):
         """Its word counts the exceptions of this tag that wasm has references to."""
-        if word(self.address).value:
+        if self.address and word(self.address).value:
             kept_tags[self.address] = self
 
     @property

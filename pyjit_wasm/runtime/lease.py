@@ -12,9 +12,13 @@ _untrack.restype, _untrack.argtypes = None, [ctypes.py_object]
 _returns = {}  # by address
 
 
+def _nothing():
+    """What there is to give back of something that was given back."""
+
+
 class Lease(int):
     """The address of something; `give_back` is called without arguments when the last reference to the Lease goes, or at once
-    if there is no memory for the Lease."""
+    if an exception comes before there is one."""
 
     __slots__ = ()  # a reference to something else would have to be known to the collector
 
@@ -22,9 +26,8 @@ class Lease(int):
         try:
             _returns[address] = give_back
             self = super().__new__(cls, address)
-        except MemoryError:
-            _returns.pop(address, None)
-            give_back()
+        except BaseException:   # of a signal handler too: then the Lease may have been made, and have gone
+            _returns.pop(address, _nothing)()
             raise
         _untrack(self)      # if this fails `__del__` runs
         return self

@@ -4,7 +4,7 @@ import os
 import sys
 from _thread import allocate_lock, get_ident, get_native_id
 
-from pyjit_wasm import config
+from pyjit_wasm import config, forks
 from pyjit_wasm.runtime import arena, libc, machine_stack
 from pyjit_wasm.runtime.layout import RUNTIME, THREAD
 from pyjit_wasm.runtime.services import provides, serve
@@ -30,7 +30,7 @@ class Ranges:
     def __init__(self):
         self._capacity, self._count, self._place, self._free = 64, 0, {}, []
         self._array = (ctypes.c_uint64 * (2 * self._capacity))()
-        self._old, self._lock = [], allocate_lock()
+        self._old, self._lock = [], forks.kept(allocate_lock(), "pages")
         put(RUNTIME.ranges, ctypes.addressof(self._array))
 
     def add(self, low, high):
@@ -109,15 +109,19 @@ def new_thread(*_):
     limit = machine_stack.guest_limit(low, size)
     machine_stack.before_imports()
     thread = libc.zeroed(THREAD.size + 16 * config.MAX_VALUES)
-    ctypes.c_uint64.from_address(thread + THREAD.native_limit).value = limit
-    ctypes.c_uint64.from_address(thread + THREAD.id).value = libc.libc.pthread_self()
-    ctypes.c_uint64.from_address(thread + THREAD.overflow).value = thread + THREAD.size
-    if libc.libc.pthread_setspecific(_key, thread):
+    try:
+        ctypes.c_uint64.from_address(thread + THREAD.native_limit).value = limit
+        ctypes.c_uint64.from_address(thread + THREAD.id).value = libc.libc.pthread_self()
+        ctypes.c_uint64.from_address(thread + THREAD.overflow).value = thread + THREAD.size
+        threads.add(get_native_id())
+        for told in list(on_new_thread):
+            told(get_native_id())
+    except BaseException:
+        libc.free(thread)
+        raise
+    if libc.libc.pthread_setspecific(_key, thread):     # the last step: a THREAD that is known is complete
         libc.free(thread)
         raise MemoryError("no room for thread-specific data")
-    threads.add(get_native_id())
-    for told in list(on_new_thread):
-        told(get_native_id())
     return thread
 
 
@@ -131,4 +135,14 @@ def _describe():
 
 
 _describe()
-os.register_at_fork(after_in_child=lambda: put(RUNTIME.main_thread, get_ident()))
+
+
+def _after_fork():
+    """The only thread is the main thread now, and its native id another one."""
+    put(RUNTIME.main_thread, get_ident())
+    threads.clear()
+    if this_thread():
+        threads.add(get_native_id())
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -8,7 +8,7 @@ import gc
 from _thread import RLock
 from functools import partial
 
-from pyjit_wasm import config
+from pyjit_wasm import config, forks
 from pyjit_wasm.runtime import arena, libc, process
 from pyjit_wasm.runtime.lease import Lease
 
@@ -109,7 +109,7 @@ class Growth:
 
     def __init__(self, base, unit, most, committed=False):
         self._base, self._unit, self._most, self._committed = base, unit, most, committed
-        self._lock = RLock()    # a finalizer may grow the same one in the middle of it
+        self._lock = forks.kept(RLock(), "growth")    # a finalizer may grow the same one in the middle of it
 
     def grow(self, count, size, resize):
         """Commit `count` more elements. `size()` gives the current number, `resize(before, after)` stores the new one. Returns

@@ -122,6 +122,7 @@ def _give_stacks(drop_stack):
 def install(drop_stack, *handlers):
     """Install the handlers, given the addresses of `rt_on_fault`, `rt_on_interrupt` and, for later, `rt_on_sample`;
     `drop_stack`: that of `rt_drop_signal_stack`."""
+    # in this order: an exception may come at any moment, and then all of it is done again
     _make_timer()
     _give_stacks(drop_stack)
     os.register_at_fork(after_in_child=_make_timer)  # timers do not survive a fork

@@ -3,7 +3,7 @@ import bisect
 from _thread import allocate_lock
 from operator import itemgetter
 
-from pyjit_wasm import config
+from pyjit_wasm import config, forks
 from pyjit_wasm.errors import Frame
 from pyjit_wasm.source import positions
 from pyjit_wasm.source.demangling import demangled
@@ -14,7 +14,7 @@ from pyjit_wasm.source.demangling import demangled
 _lists = ()
 _LONG = 64
 _gone = []  # starts of ranges to be taken out: owners may die in the middle of anything
-_lock = allocate_lock()
+_lock = forks.kept(allocate_lock(), "pages")
 
 
 def register(owner, start, end):

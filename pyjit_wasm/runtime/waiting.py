@@ -1,12 +1,14 @@
 """`memory.atomic.wait` and `notify` (threads proposal): queues of threads of this process, by address."""
+import os
 from _thread import TIMEOUT_MAX, RLock, allocate_lock
 
+from pyjit_wasm import forks
 from pyjit_wasm.runtime import exec_env
 
 WOKEN, NOT_EQUAL, TIMED_OUT = 0, 1, 2
 
 _queues = {}  # address: the locks that threads wait for, the longest waiting first
-_lock = RLock()  # a Python signal handler may notify in the middle
+_lock = forks.kept(RLock(), "waiting")  # a Python signal handler may notify in the middle
 
 
 def wait(address, unchanged, timeout):
@@ -52,3 +54,6 @@ def _dequeue(address, locks):
         _queues[address] = left
     else:
         _queues.pop(address, None)
+
+
+os.register_at_fork(after_in_child=_queues.clear)   # who waited is not there

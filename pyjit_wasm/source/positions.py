@@ -2,6 +2,8 @@
 import collections
 from _thread import RLock
 
+from pyjit_wasm import forks
+
 # A place in source text: `name` of the function (str), `file` (str), `line` and `column` (int, from 1); None where unknown.
 Position = collections.namedtuple("Position", "name file line column")
 
@@ -15,7 +17,7 @@ class Positions:
 
     def __init__(self, module, path=None, source_map=None):
         self._module, self.path, self._given = module, path, source_map
-        self._lock, self._busy, self._readers, self._known = RLock(), False, None, {}
+        self._lock, self._busy, self._readers, self._known = forks.kept(RLock(), "positions"), False, None, {}
 
     def at(self, offset):
         """A tuple of Positions for the instruction at a byte offset of the module, innermost first: inlined calls, then the

@@ -69,8 +69,8 @@ def status_entry(func, *_):
     """A function without exceptions is called for the first time by one of a module that has them: provide what
     returns a status. The functions of the latter have it from the start."""
     t = native.status_trampolines(by_id(_word(func + FUNC.type_id).value).comp)
-    _word(func + FUNC.status_ip).value = t.call_native_code
     _word(func + FUNC.status_entry).value = t.catching
+    _word(func + FUNC.status_ip).value = t.call_native_code     # the last: it leads to the entry
     return 0
 
 

@@ -17,7 +17,7 @@ import struct
 import weakref
 from _thread import RLock
 
-from pyjit_wasm import config
+from pyjit_wasm import config, forks
 from pyjit_wasm.codegen import budget, cache, native, objects
 from pyjit_wasm.codegen.budget import Budget, OverBudget
 from pyjit_wasm.codegen.compiled import CompiledUnit
@@ -50,7 +50,7 @@ class ModuleCode:
         self._too_much = set()  # sets of functions that LLVM cannot compile together in its budget
         self.waiting = set()  # (funcidx, in_loop) that the background compiler was asked for
         self.instances = weakref.WeakSet()
-        self.lock = plain.lock if plain else RLock()
+        self.lock = plain.lock if plain else forks.kept(RLock(), "code")
         self._templates, self._digest, self._partition = {}, None, None
         live.add(self)
         self.status = bool(module.tags) or facts.exceptions  # functions return one

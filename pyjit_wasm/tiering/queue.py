@@ -8,6 +8,7 @@ import os
 import threading
 
 from pyjit_wasm import config, large_stacks
+from pyjit_wasm.tiering import module_code
 
 
 class CompileQueue:
@@ -69,5 +70,12 @@ def _size(request):
     return max(code.facts[funcidx - code.first].instructions, config.UNIT_INSTRUCTIONS)
 
 
+def _after_fork():
+    """Neither thread nor worker came along, nor anything that was asked for."""
+    for code in list(module_code.live):
+        code.waiting.clear()
+    queue.__init__()
+
+
 queue = CompileQueue()
-os.register_at_fork(after_in_child=queue.__init__)  # neither thread nor worker came along
+os.register_at_fork(after_in_child=_after_fork)

@@ -59,7 +59,7 @@ class HostFile(Opened):
         raise Failure(abi.ENOTDIR)
 
     def __del__(self, close=os.close):
-        if self.fileno is not None:
+        if getattr(self, "fileno", None) is not None:
             close(self.fileno)
 
     def detach(self):

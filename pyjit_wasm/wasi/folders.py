@@ -32,7 +32,8 @@ class HostFolder:
         self.fileno, self.writable = fileno, writable
 
     def __del__(self, close=os.close):
-        close(self.fileno)
+        if hasattr(self, "fileno"):    # an exception may have ended `__init__`
+            close(self.fileno)
 
     def child(self, name):
         """The folder `name`, for looking things up in it; NotADirectoryError for a link too."""

@@ -29,7 +29,7 @@ class Socket(Opened):
         return self._socket.fileno()
 
     def __del__(self):
-        if self._owned:
+        if getattr(self, "_owned", False):
             self._socket.close()
 
     def read(self, buffers):

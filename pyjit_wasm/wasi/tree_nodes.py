@@ -42,7 +42,7 @@ class Node:
         self.atim = self.mtim = self.ctim = time.time_ns()
 
     def __del__(self):
-        if self.ino:
+        if getattr(self, "ino", 0):
             self.space.take(-self.size - _NODE_SIZE)
 
     @property
