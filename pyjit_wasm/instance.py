@@ -4,6 +4,7 @@ from __future__ import annotations
 import weakref
 
 from pyjit_wasm import externs, foreign, function, pickling
+from pyjit_wasm.codegen import native
 from pyjit_wasm.engine import Engine, Module, check_mode, check_stack_size
 from pyjit_wasm.errors import LinkError, Trap, WasiExit
 from pyjit_wasm.runtime import sharing, signals
@@ -50,6 +51,7 @@ class Instance:
             module = Module(module)
         engine = module.engine
         self.module = module
+        native.load_support()
         signals.renew()
         importer = Importer(module.syntax.mems)
         resolved = [_resolve(wanted, {} if imports is None else imports, module, importer)

@@ -171,7 +171,6 @@ def handler(*_):
         pid = os.fork()
         if not pid:
             pids.extend([0] * 12)
-            faulthandler.dump_traceback_later(60, exit=True)
         pids.append(pid)
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.004, 0.004)
@@ -182,6 +181,7 @@ while len(pids) < 12:
 signal.setitimer(signal.ITIMER_REAL, 0)
 check(loops(1, mode={mode!r}, cache=False), 1)
 if os.getpid() == parent:
-    print([os.waitpid(pid, 0)[1] for pid in pids])
+    statuses = [os.waitpid(pid, 0)[1] for pid in pids]      # more than 12 if a handler has interrupted another
+    print(len(statuses) >= 12, any(statuses))
 """, timeout=240)
-    assert (done.returncode, done.stdout) == (0, f"{[0] * 12}\n"), done.stderr[-3000:]
+    assert (done.returncode, done.stdout) == (0, "True False\n"), done.stderr[-3000:]

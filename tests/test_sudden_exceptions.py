@@ -69,7 +69,7 @@ use(made(0, {mode!r}), 0)
 at, number = 0, 0
 while trial(at, 3 * number, {mode!r}):
     number += 1
-    at += 1 + 37 * number % 61 * (2 if {mode!r} == "interp" else 8)
+    at += 1 + 37 * number % 61 * (5 if {mode!r} == "interp" else 25)
 print(number > 20)
 """, timeout=300)
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr[-3000:]
@@ -99,7 +99,7 @@ while (status := process(at)) != 3 << 8:
     if status:
         failed.append((at, status))
     number += 1
-    at += 1 + 101 * number % 397 * (1 if {mode!r} == "interp" else 3)
+    at += 1 + 101 * number % 397 * (2 if {mode!r} == "interp" else 8)
 print(number > 20, failed)
 """, timeout=300)
     assert (done.returncode, done.stdout) == (0, "True []\n"), done.stdout[-500:] + done.stderr[-3000:]
