@@ -38,8 +38,8 @@ class Arena:
                     return Lease(start, give_back)
         raise MemoryError("the code arena is full")
 
-    def _give_back(self, start, size):
-        if freed.POISON:
+    def _give_back(self, start, size, poison=freed.POISON):     # Python may be ending, and this module be empty
+        if poison:
             libc.set_protection(start, size, libc.PROT_NONE)
         self._returned.append((start, size))
 
