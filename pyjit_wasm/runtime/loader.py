@@ -67,7 +67,7 @@ class _Addresses(dict):
             try:
                 address = self._outside(target)
             except KeyError:
-                raise InternalError(f"generated code wants what it may not use: {target}") from None
+                raise InternalError(f"generated code wants an unknown symbol: {target}, or may not use it") from None
         self[target] = address
         return address
 
